@@ -1,0 +1,243 @@
+//! The gallery: everybody enrolled under one model, searched 1:1 and 1:N.
+
+use crate::digest::Digest;
+use crate::embedding::{DegenerateEmbedding, ForeignModel, Template, dot};
+use crate::enrollment::EnrollmentRecord;
+use alloc::{string::String, vec::Vec};
+
+/// The people a door knows, under one model.
+pub struct Roster {
+    model: Digest,
+    subjects: Vec<String>,
+    /// Reference embeddings one after the other, so that a search reads memory in order.
+    references: Vec<f32>,
+}
+
+/// A record that cannot join a roster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RosterError {
+    /// Enrolled under another model.
+    #[error("an enrollment cannot be used: {0}")]
+    ForeignModel(#[from] ForeignModel),
+    /// The record's templates cancel, or have another length than those before.
+    #[error("an enrollment cannot be used: {0}")]
+    Degenerate(#[from] DegenerateEmbedding),
+    /// Two records of one name.
+    #[error("two enrollments have the same subject; remove one")]
+    Duplicate,
+}
+
+/// The most similar person of the gallery.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate<'a> {
+    /// The person.
+    pub subject: &'a str,
+    /// Cosine score, in -1 to 1.
+    pub score: f32,
+    /// Cosine score of the next person, if there are two.
+    pub runner_up: Option<f32>,
+}
+
+impl Roster {
+    /// An empty gallery for templates of that model.
+    pub fn new(model: Digest) -> Self {
+        Self {
+            model,
+            subjects: Vec::new(),
+            references: Vec::new(),
+        }
+    }
+
+    /// Adds a person.
+    ///
+    /// # Errors
+    /// [`RosterError`]; the roster is unchanged.
+    pub fn add(&mut self, record: &EnrollmentRecord) -> Result<(), RosterError> {
+        if record.model != self.model {
+            return Err(ForeignModel {
+                found: record.model,
+                expected: self.model,
+            }
+            .into());
+        }
+        if self.position(record.subject()).is_some() {
+            return Err(RosterError::Duplicate);
+        }
+        let reference = record.reference()?;
+        if self
+            .stride()
+            .is_some_and(|stride| stride != reference.as_slice().len())
+        {
+            return Err(DegenerateEmbedding.into());
+        }
+        self.references.extend(reference.as_slice());
+        self.subjects.push(record.subject().into());
+        Ok(())
+    }
+
+    /// How many people it holds.
+    pub fn len(&self) -> usize {
+        self.subjects.len()
+    }
+
+    /// Whether nobody is enrolled.
+    pub fn is_empty(&self) -> bool {
+        self.subjects.is_empty()
+    }
+
+    /// 1:1: the score of a probe against the person it claims to be; `None` if nobody of that
+    /// name is enrolled.
+    ///
+    /// # Errors
+    /// [`ForeignModel`] if the probe was made by another model.
+    pub fn verify(&self, claim: &str, probe: &Template) -> Result<Option<f32>, ForeignModel> {
+        let stride = self.check(probe)?;
+        let reference = |i| &self.references[i * stride..(i + 1) * stride];
+        Ok(self
+            .position(claim)
+            .map(|i| dot(reference(i), probe.embedding.as_slice())))
+    }
+
+    /// 1:N: the most similar person; `None` in an empty gallery.
+    ///
+    /// # Errors
+    /// [`ForeignModel`] if the probe was made by another model.
+    pub fn identify(&self, probe: &Template) -> Result<Option<Candidate<'_>>, ForeignModel> {
+        let stride = self.check(probe)?;
+        let mut best = (0, f32::NEG_INFINITY);
+        let mut runner_up = None;
+        for (i, reference) in self.references.chunks_exact(stride).enumerate() {
+            let score = dot(reference, probe.embedding.as_slice());
+            if score > best.1 {
+                runner_up = (i > 0).then_some(best.1);
+                best = (i, score);
+            } else if runner_up.is_none_or(|second| score > second) {
+                runner_up = Some(score);
+            }
+        }
+        let subject = self.subjects.get(best.0);
+        Ok(subject.map(|subject| Candidate {
+            subject,
+            score: best.1,
+            runner_up,
+        }))
+    }
+
+    fn position(&self, subject: &str) -> Option<usize> {
+        self.subjects.iter().position(|s| s == subject)
+    }
+
+    fn stride(&self) -> Option<usize> {
+        self.references.len().checked_div(self.len())
+    }
+
+    /// The embedding length, if the probe may be compared.
+    fn check(&self, probe: &Template) -> Result<usize, ForeignModel> {
+        let len = probe.embedding.as_slice().len();
+        let comparable = probe.model == self.model && self.stride().is_none_or(|s| s == len);
+        let foreign = ForeignModel {
+            found: probe.model,
+            expected: self.model,
+        };
+        comparable.then_some(len).ok_or(foreign)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedding::Embedding;
+    use alloc::vec;
+
+    const PEOPLE: [(&str, [f32; 2]); 3] = [
+        ("ada", [1.0, 0.0]),
+        ("ben", [0.0, 1.0]),
+        ("cyd", [-1.0, 0.1]),
+    ];
+
+    fn unit(raw: &[f32]) -> Embedding {
+        Embedding::from_raw(raw.to_vec()).unwrap()
+    }
+
+    fn record(model: &[u8], subject: &str, raw: &[f32]) -> EnrollmentRecord {
+        EnrollmentRecord::new(subject, Digest::of(model), vec![unit(raw)], 0).unwrap()
+    }
+
+    fn probe(model: &[u8], raw: &[f32]) -> Template {
+        Template {
+            model: Digest::of(model),
+            embedding: unit(raw),
+        }
+    }
+
+    fn roster() -> Roster {
+        let mut roster = Roster::new(Digest::of(b"m"));
+        PEOPLE
+            .iter()
+            .for_each(|(name, raw)| roster.add(&record(b"m", name, raw)).unwrap());
+        roster
+    }
+
+    #[test]
+    fn identify_finds_the_nearest_and_the_next() {
+        let roster = roster();
+        for (raw, nearest, next) in [
+            ([1.0, 0.2], "ada", [0.0, 1.0]),
+            ([0.2, 1.0], "ben", [1.0, 0.0]),
+            ([-1.0, 0.3], "cyd", [0.0, 1.0]),
+        ] {
+            let found = roster.identify(&probe(b"m", &raw)).unwrap().unwrap();
+            let expected = unit(&next).cosine(&unit(&raw)).unwrap();
+            assert_eq!(found.subject, nearest);
+            assert!((found.runner_up.unwrap() - expected).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn verify_scores_the_claimed_person_only() {
+        let roster = roster();
+        let probe = probe(b"m", &[0.0, 1.0]);
+        assert_eq!(roster.verify("ben", &probe), Ok(Some(1.0)));
+        assert_eq!(roster.verify("ada", &probe), Ok(Some(0.0)));
+        assert_eq!(roster.verify("eve", &probe), Ok(None));
+    }
+
+    #[test]
+    fn an_empty_gallery_knows_nobody() {
+        let roster = Roster::new(Digest::of(b"m"));
+        assert!(roster.is_empty());
+        assert_eq!(roster.identify(&probe(b"m", &[1.0, 0.0])), Ok(None));
+        assert_eq!(roster.verify("ada", &probe(b"m", &[1.0, 0.0])), Ok(None));
+    }
+
+    #[test]
+    fn one_person_has_no_runner_up() {
+        let mut roster = Roster::new(Digest::of(b"m"));
+        roster.add(&record(b"m", "ada", &[1.0, 0.0])).unwrap();
+        assert_eq!(
+            roster
+                .identify(&probe(b"m", &[1.0, 0.0]))
+                .unwrap()
+                .unwrap()
+                .runner_up,
+            None
+        );
+    }
+
+    #[test]
+    fn nothing_of_another_model_is_compared() {
+        let mut roster = roster();
+        assert!(roster.identify(&probe(b"x", &[1.0, 0.0])).is_err());
+        assert!(roster.verify("ada", &probe(b"x", &[1.0, 0.0])).is_err());
+        assert!(roster.identify(&probe(b"m", &[1.0, 0.0, 0.0])).is_err());
+        let foreign = roster.add(&record(b"x", "dan", &[1.0, 0.0]));
+        assert!(matches!(foreign, Err(RosterError::ForeignModel(_))));
+        let long = roster.add(&record(b"m", "dan", &[1.0, 0.0, 0.0]));
+        assert_eq!(long, Err(RosterError::Degenerate(DegenerateEmbedding)));
+        assert_eq!(
+            roster.add(&record(b"m", "ada", &[1.0, 0.0])),
+            Err(RosterError::Duplicate)
+        );
+        assert_eq!(roster.len(), 3);
+    }
+}
