@@ -1,1 +1,36 @@
-//! x
+//! Runs a face-verification door, in the order that a face takes through it.
+//!
+//! On the door every error means *locked*: a stage that cannot answer says why, and the lock
+//! stays, or goes back to, where it was safe.
+
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod config;
+
+pub mod camera;
+pub mod landmarks;
+pub mod photo;
+
+pub mod face;
+pub mod network;
+
+pub mod decide;
+pub mod identify;
+
+pub mod door;
+pub mod event;
+pub mod pipeline;
+
+pub mod enroll;
+pub mod store;
+
+pub mod atomic_file;
+pub mod capped_file;
+
+/// The message of a panic.
+fn said(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without a message").into()
+}

@@ -1,2 +1,47 @@
-//! x
-fn main() {}
+//! The commands of this workspace; `cargo xtask help` lists them.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a command line speaks on standard output"
+)]
+
+mod bench;
+mod demo;
+mod deploy;
+mod disk;
+mod evaluate;
+mod libtorch;
+mod python;
+mod setup;
+mod test;
+mod train;
+mod workspace;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "The commands of the Facelatch workspace"
+)]
+enum Command {
+    Setup(setup::Args),
+    Demo(demo::Args),
+    Test,
+    Train(train::Args),
+    Evaluate(evaluate::Args),
+    Deploy(deploy::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Setup(args) => setup::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Test => test::run(),
+        Command::Train(args) => train::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Deploy(args) => deploy::run(&args),
+        Command::Bench(args) => bench::run(&args),
+    }
+}

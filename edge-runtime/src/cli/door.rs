@@ -1,0 +1,88 @@
+//! `run`: the door itself.
+
+use super::{Output, Result};
+use clap::Args;
+use edge_runtime::bundle::{self, Loaded};
+use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::config::{Camera, Config, Driver};
+use edge_runtime::door::Lock;
+use edge_runtime::door::simulated::SimulatedPin;
+use edge_runtime::event::Event;
+use edge_runtime::identify::Identifier;
+use edge_runtime::pipeline::Pipeline;
+use edge_runtime::store::Store;
+use embedded_hal::digital::OutputPin;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc;
+
+#[derive(Args)]
+pub(super) struct Run {
+    /// The door's configuration.
+    #[arg(long, value_name = "DOOR.TOML")]
+    config: PathBuf,
+    /// Open for this person only (1:1); otherwise for anybody enrolled (1:N).
+    #[arg(long, value_name = "SUBJECT")]
+    claim: Option<String>,
+}
+
+impl Run {
+    /// Takes the lock first: whatever fails after it, the lock was set to locked.
+    pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
+        let config = Config::read(&self.config)?;
+        match config.door.driver {
+            Driver::Simulated => {
+                let (pin, _) = SimulatedPin::new();
+                self.watch(&config, Lock::new(pin, &config.door)?, out)
+            }
+            #[cfg(target_os = "linux")]
+            Driver::Rppal { pin } => {
+                let pin = edge_runtime::door::rppal::open(pin, config.door.active_level)?;
+                self.watch(&config, Lock::new(pin, &config.door)?, out)
+            }
+            #[cfg(not(target_os = "linux"))]
+            Driver::Rppal { .. } => anyhow::bail!("driver \"rppal\" needs Linux"),
+        }
+    }
+
+    fn watch<P: OutputPin>(self, config: &Config, lock: Lock<P>, out: &Output) -> Result<ExitCode> {
+        let (signal, stop) = mpsc::channel();
+        ctrlc::set_handler(move || {
+            // Sending fails only when the door has ended already.
+            let _ = signal.send(());
+        })?;
+        let Loaded {
+            manifest, network, ..
+        } = bundle::load(&config.bundle)?;
+        let people = Store::open(&config.store)?.load(&manifest)?;
+        let rate = config.identify.false_accept_rate;
+        let identifier = Identifier::new(people.roster, self.claim.clone(), &manifest, rate)?;
+        let Camera::Folder {
+            path,
+            landmarks,
+            frames_per_second,
+        } = &config.camera;
+        let camera = FolderCamera::open(path, landmarks.as_deref())?;
+        out.line(&Event::Started {
+            model: network.model().to_string(),
+            people: identifier.people(),
+            claim: self.claim,
+            threshold: identifier.operating_point().threshold,
+            false_match_rate: identifier.operating_point().fmr,
+            needed: config.decide.needed(),
+        })?;
+        for unusable in people.unusable {
+            let reason = unusable.to_string();
+            out.line(&Event::RecordUnusable { reason })?;
+        }
+        let pipeline = Pipeline {
+            network,
+            identifier,
+            rule: config.decide,
+            lock,
+            interval: frames_per_second.interval(),
+        };
+        pipeline.run(camera, &stop, &mut |event| out.line(event))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

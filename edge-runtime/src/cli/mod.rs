@@ -1,0 +1,92 @@
+//! The commands of the door.
+
+mod check;
+mod door;
+mod people;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use edge_runtime::identify::FalseAcceptRate;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Runs a face-verification door, and does what it needs.
+///
+/// Exit status: 0 done (verify: the faces match), 1 verify: they do not match, 2 an error.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Write JSON, one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Embed the bundle's self-test faces again and compare.
+    Selftest(check::Selftest),
+    /// Enroll a person from photographs.
+    Enroll(people::Enroll),
+    /// List who is enrolled.
+    List(people::List),
+    /// Remove a person.
+    Remove(people::Remove),
+    /// Compare the faces in two photographs.
+    Verify(check::Verify),
+    /// Run the door.
+    Run(door::Run),
+}
+
+/// Where the network is.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Source {
+    /// A bundle's file.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// A door's configuration, which names the bundle.
+    #[arg(long, value_name = "DOOR.TOML")]
+    config: Option<PathBuf>,
+}
+
+/// Runs a command; its exit status.
+pub(crate) fn run(arguments: Arguments) -> ExitCode {
+    let out = Output {
+        json: arguments.json,
+    };
+    let done = match arguments.command {
+        Command::Selftest(command) => command.run(&out),
+        Command::Enroll(command) => command.run(&out),
+        Command::List(command) => command.run(&out),
+        Command::Remove(command) => command.run(&out),
+        Command::Verify(command) => command.run(&out),
+        Command::Run(command) => command.run(&out),
+    };
+    done.unwrap_or_else(|error| {
+        // The message is complete without its sources, and a closed stderr changes nothing.
+        let _ = writeln!(io::stderr(), "error: {error}");
+        ExitCode::from(2)
+    })
+}
+
+/// How results are written.
+struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// Writes one line: the value as JSON, or as text.
+    fn line<T: Serialize + Display>(&self, value: &T) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        if self.json {
+            writeln!(stdout, "{}", serde_json::to_string(value)?)
+        } else {
+            writeln!(stdout, "{value}")
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! `enroll`, `list` and `remove`: who the door knows.
+
+use super::{Output, Result};
+use clap::Args;
+use edge_runtime::bundle;
+use edge_runtime::config::Config;
+use edge_runtime::enroll::enroll;
+use edge_runtime::store::{Listed, Store};
+use serde::Serialize;
+use shared::enrollment::EnrollmentRecord;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Args)]
+pub(super) struct Enroll {
+    /// The door's configuration.
+    #[arg(long, value_name = "DOOR.TOML")]
+    config: PathBuf,
+    /// The person's name: letters, digits, '-', '_' and '.'.
+    #[arg(long, value_name = "NAME")]
+    subject: String,
+    /// Landmarks of the photographs; otherwise the nearest landmarks.csv.
+    #[arg(long, value_name = "CSV")]
+    landmarks: Option<PathBuf>,
+    /// Enroll anew a person who is enrolled.
+    #[arg(long)]
+    replace: bool,
+    /// Photographs of the person, all of which must be usable.
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Enrolled {
+    enrolled: String,
+    templates: usize,
+    replaced: bool,
+}
+
+impl Enroll {
+    pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
+        let config = Config::read(&self.config)?;
+        let store = Store::open(&config.store)?;
+        let loaded = bundle::load(&config.bundle)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let table = self.landmarks.as_deref();
+        let record = enroll(&self.subject, &self.images, table, &loaded.network, now)?;
+        let replaced = store.add(&record, self.replace)?;
+        out.line(&Enrolled {
+            templates: record.template_count(),
+            enrolled: self.subject,
+            replaced,
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl fmt::Display for Enrolled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let anew = if self.replaced { " anew" } else { "" };
+        let (subject, templates) = (&self.enrolled, self.templates);
+        write!(f, "enrolled {subject}{anew} from {templates} photographs")
+    }
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    /// The door's configuration.
+    #[arg(long, value_name = "DOOR.TOML")]
+    config: PathBuf,
+}
+
+/// One record; without a subject it cannot be used, and `reason` says why.
+#[derive(Serialize)]
+struct Line {
+    subject: Option<String>,
+    templates: Option<usize>,
+    enrolled_at: Option<u64>,
+    usable: bool,
+    reason: Option<String>,
+}
+
+impl List {
+    pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
+        let config = Config::read(&self.config)?;
+        let store = Store::open(&config.store)?;
+        let bundle = bundle::read(&config.bundle)?;
+        for listed in store.list(bundle.manifest())? {
+            out.line(&Line::from(listed))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl From<Listed> for Line {
+    fn from(listed: Listed) -> Self {
+        let record = listed.as_ref().ok();
+        Self {
+            subject: record.map(|r| r.subject().into()),
+            templates: record.map(EnrollmentRecord::template_count),
+            enrolled_at: record.map(|r| r.enrolled_at),
+            usable: record.is_some(),
+            reason: listed.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.subject, &self.reason) {
+            (Some(subject), _) => {
+                write!(f, "{subject}  {} templates", self.templates.unwrap_or(0))
+            }
+            (None, reason) => write!(f, "not usable: {}", reason.as_deref().unwrap_or("")),
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Remove {
+    /// The door's configuration.
+    #[arg(long, value_name = "DOOR.TOML")]
+    config: PathBuf,
+    /// The person's name.
+    subject: String,
+}
+
+#[derive(Serialize)]
+struct Removed {
+    removed: String,
+}
+
+impl Remove {
+    pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
+        let config = Config::read(&self.config)?;
+        Store::open(&config.store)?.remove(&self.subject)?;
+        out.line(&Removed {
+            removed: self.subject,
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "removed {}", self.removed)
+    }
+}

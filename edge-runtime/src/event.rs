@@ -1,0 +1,170 @@
+//! What the door tells while it runs: one event a line, as text or as JSON.
+//!
+//! Events name people, because that is what they are for; nothing else does, so there is no
+//! `Debug` here.
+
+use serde::Serialize;
+use std::fmt;
+
+/// Something that happened at the door.
+#[derive(Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The door began to look.
+    Started {
+        /// Digest of the model, in hexadecimal.
+        model: String,
+        /// People who can be identified.
+        people: usize,
+        /// Who is expected, in 1:1.
+        claim: Option<String>,
+        /// A frame matches at this cosine score.
+        threshold: f32,
+        /// False-match rate that was measured at the threshold.
+        false_match_rate: f64,
+        /// Frames that must agree.
+        needed: usize,
+    },
+    /// A record is not used; this person stays locked out.
+    RecordUnusable {
+        /// Why, with the file's name.
+        reason: String,
+    },
+    /// A frame was looked at.
+    Frame(FrameEvent),
+    /// The lock was released.
+    Released {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// For whom.
+        subject: String,
+        /// For how long, in milliseconds.
+        hold_ms: u64,
+    },
+    /// The lock locked again.
+    Relocked {
+        /// Milliseconds since the start.
+        at_ms: u64,
+    },
+    /// The door ended; the lock is locked, unless `reason` says otherwise.
+    Stopped {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What came of one frame.
+#[derive(Clone, PartialEq, Serialize)]
+pub struct FrameEvent {
+    /// What the camera calls the frame.
+    pub frame: String,
+    /// When it was taken, in milliseconds since the start.
+    pub at_ms: u64,
+    /// Who it shows, if it matches.
+    pub subject: Option<String>,
+    /// The highest cosine score, if there was a face to compare.
+    pub score: Option<f32>,
+    /// What a score must reach.
+    pub threshold: f32,
+    /// Frames that agree on this person now.
+    pub agreeing: usize,
+    /// Frames that must agree.
+    pub needed: usize,
+    /// In a word.
+    pub outcome: Outcome,
+    /// In a sentence.
+    pub reason: String,
+    /// After this frame.
+    pub lock: LockState,
+}
+
+/// What a frame shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Somebody the door knows, or the claimed person.
+    Match,
+    /// Somebody else.
+    NoMatch,
+    /// Nobody.
+    NoFace,
+    /// Nothing that can be used.
+    BadFrame,
+    /// Somebody, and nobody of the claimed name is enrolled.
+    UnknownClaim,
+}
+
+/// Where the lock is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LockState {
+    /// Locked.
+    Locked,
+    /// Released for its time.
+    Released,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started {
+                people,
+                threshold,
+                false_match_rate,
+                needed,
+                ..
+            } => write!(
+                f,
+                "started: {people} people, threshold {threshold:.3} (false-match rate {false_match_rate:.1e}), {needed} frames must agree"
+            ),
+            Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),
+            Self::Frame(frame) => {
+                write!(
+                    f,
+                    "{:>8} ms  {}: {}",
+                    frame.at_ms, frame.frame, frame.reason
+                )
+            }
+            Self::Released {
+                at_ms,
+                subject,
+                hold_ms,
+            } => write!(f, "{at_ms:>8} ms  RELEASED for {subject}, {hold_ms} ms"),
+            Self::Relocked { at_ms } => write!(f, "{at_ms:>8} ms  locked again"),
+            Self::Stopped { at_ms, reason } => write!(f, "{at_ms:>8} ms  stopped: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_json_is_this() {
+        let frame = Event::Frame(FrameEvent {
+            frame: "x.png".into(),
+            at_ms: 120,
+            subject: Some("ada".into()),
+            score: Some(0.61),
+            threshold: 0.45,
+            agreeing: 1,
+            needed: 2,
+            outcome: Outcome::Match,
+            reason: "because".into(),
+            lock: LockState::Locked,
+        });
+        let relocked = Event::Relocked { at_ms: 3120 };
+        for (event, json) in [
+            (
+                frame,
+                r#"{"event":"frame","frame":"x.png","at_ms":120,"subject":"ada","score":0.61,"threshold":0.45,"agreeing":1,"needed":2,"outcome":"match","reason":"because","lock":"locked"}"#,
+            ),
+            (relocked, r#"{"event":"relocked","at_ms":3120}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&event).unwrap(), json);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! From a photograph and its landmarks to the crop that the network takes.
+
+use image::RgbImage;
+use shared::align::{self, AlignTemplate, AlignedFace, DegenerateLandmarks, Landmarks};
+
+/// Why no face could be cut out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FaceError {
+    /// The landmarks are no face.
+    #[error(transparent)]
+    Landmarks(#[from] DegenerateLandmarks),
+    /// The landmarks lie elsewhere.
+    #[error(
+        "the landmarks lie outside the image of {width}x{height} pixels; they belong to another version of it, find them again"
+    )]
+    Outside {
+        /// Width of the image in pixels.
+        width: u32,
+        /// Height of the image in pixels.
+        height: u32,
+    },
+}
+
+/// Cuts the face out of a photograph (pixels of the upright image) onto the template.
+///
+/// # Errors
+/// [`FaceError`]; the middle of the landmarks must lie inside the image.
+pub fn align(
+    photo: &RgbImage,
+    landmarks: &Landmarks,
+    template: AlignTemplate,
+) -> Result<AlignedFace, FaceError> {
+    let (width, height) = photo.dimensions();
+    let outside = FaceError::Outside { width, height };
+    let mean =
+        |axis: fn(usize, &Landmarks) -> f32| (0..5).map(|i| axis(i, landmarks)).sum::<f32>() / 5.0;
+    let (x, y) = (mean(|i, l| l.0[i].x), mean(|i, l| l.0[i].y));
+    let inside = (0.0..width as f32).contains(&x) && (0.0..height as f32).contains(&y);
+    // What is not finite is no place at all, so it is left to the fit to say so.
+    if !inside && x.is_finite() && y.is_finite() {
+        return Err(outside);
+    }
+    let image = align::RgbImage::new(width as usize, height as usize, photo.as_raw());
+    Ok(align::align(image.ok_or(outside)?, landmarks, template)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::align::Point;
+
+    #[test]
+    fn only_landmarks_inside_the_image_give_a_face() {
+        let template = AlignTemplate::Arcface112x112;
+        let on_template = template.landmarks();
+        let photo = RgbImage::from_pixel(112, 112, image::Rgb([9, 8, 7]));
+        let face = align(&photo, &on_template, template).unwrap();
+        assert_eq!(face.pixels()[..3], [9, 8, 7]);
+
+        let moved = Landmarks(on_template.0.map(|p| Point::new(p.x + 90.0, p.y)));
+        let outside = FaceError::Outside {
+            width: 112,
+            height: 112,
+        };
+        assert_eq!(align(&photo, &moved, template), Err(outside));
+        let nowhere = Landmarks([Point::new(f32::NAN, 3.0); 5]);
+        let error = align(&photo, &nowhere, template).unwrap_err();
+        assert_eq!(error, FaceError::Landmarks(DegenerateLandmarks));
+    }
+}

@@ -1,0 +1,304 @@
+//! Int8 weights to floats, once, when the network is loaded.
+//!
+//! Tract folds no constant above 4 MiB, so larger weights would be dequantized again for every
+//! face, at two to three times the cost of the whole network.
+
+use super::NetworkError;
+use std::collections::{HashMap, HashSet};
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, tensor_proto::DataType};
+
+/// ONNX's number for f32.
+pub(super) const FLOAT: i32 = DataType::Float as i32;
+
+/// Replaces every `DequantizeLinear` of int8 weights (with an f32 scale for the whole tensor or
+/// for each index of one axis, and perhaps a zero point) by the f32 weights, in place.
+///
+/// # Errors
+/// [`NetworkError::Weights`] if scale or zero point do not fit the weights.
+pub(super) fn unpack(graph: &mut GraphProto) -> Result<(), NetworkError> {
+    let weights: HashMap<&str, &TensorProto> = graph
+        .initializer
+        .iter()
+        .map(|tensor| (tensor.name.as_str(), tensor))
+        .collect();
+    let mut unpacked = Vec::new();
+    let mut replaced = HashSet::new();
+    for (index, node) in graph.node.iter().enumerate() {
+        if let Some(packed) = Packed::find(node, &weights) {
+            let tensor = packed.unpack().map_err(|reason| NetworkError::Weights {
+                node: node.name.clone(),
+                reason,
+            })?;
+            unpacked.push(tensor);
+            replaced.insert(index);
+        }
+    }
+    let mut index = 0..;
+    graph.node.retain(|_| {
+        let index = index.next().expect("the range has no end");
+        !replaced.contains(&index)
+    });
+    graph.initializer.extend(unpacked);
+    drop_unused(graph);
+    Ok(())
+}
+
+fn drop_unused(graph: &mut GraphProto) {
+    let inputs = graph.node.iter().flat_map(|node| &node.input);
+    let outputs = graph.output.iter().map(|output| &output.name);
+    let used: HashSet<String> = inputs.chain(outputs).cloned().collect();
+    // What has an inner graph may use a weight from there, out of our sight.
+    let nested = |node: &NodeProto| node.attribute.iter().any(|a| a.g.is_some());
+    if graph.node.iter().any(nested) {
+        return;
+    }
+    let mut dropped = HashSet::new();
+    graph.initializer.retain(|tensor| {
+        let keep = used.contains(&tensor.name);
+        if !keep {
+            dropped.insert(tensor.name.clone());
+        }
+        keep
+    });
+    graph.input.retain(|input| !dropped.contains(&input.name));
+}
+
+/// A `DequantizeLinear` node with its initializers.
+struct Packed<'a> {
+    node: &'a NodeProto,
+    weights: &'a TensorProto,
+    scale: &'a TensorProto,
+    zero_point: Option<&'a TensorProto>,
+}
+
+impl<'a> Packed<'a> {
+    /// `None` for what tract itself must deal with: another operator, or other types.
+    fn find(node: &'a NodeProto, weights: &HashMap<&str, &'a TensorProto>) -> Option<Self> {
+        if node.op_type != "DequantizeLinear" || node.output.len() != 1 {
+            return None;
+        }
+        let input = |i: usize| node.input.get(i).filter(|name| !name.is_empty());
+        let tensor = |i: usize| weights.get(input(i)?.as_str()).copied();
+        let int8 = |t: &&TensorProto| t.data_type == DataType::Int8 as i32;
+        let packed = Self {
+            node,
+            weights: tensor(0).filter(int8)?,
+            scale: tensor(1).filter(|t| t.data_type == FLOAT)?,
+            zero_point: tensor(2).filter(int8),
+        };
+        let known_zero_point = packed.zero_point.is_some() || input(2).is_none();
+        let blocked = packed.attribute("block_size").is_some_and(|size| size != 0);
+        (known_zero_point && !blocked).then_some(packed)
+    }
+
+    fn attribute(&self, name: &str) -> Option<i64> {
+        let found = self.node.attribute.iter().find(|a| a.name == name);
+        found.map(|a| a.i)
+    }
+
+    fn unpack(&self) -> Result<TensorProto, String> {
+        let weights = int8_values(self.weights)?;
+        let scale = f32_values(self.scale)?;
+        let zero_point = self.zero_point.map(int8_values).transpose()?;
+        let zero_point = zero_point.unwrap_or_else(|| vec![0; scale.len()]);
+        let stride = self.stride(scale.len())?;
+        if zero_point.len() != scale.len() {
+            let (zeros, scales) = (zero_point.len(), scale.len());
+            return Err(format!("{zeros} zero points for {scales} scales"));
+        }
+        let value = |(i, weight): (usize, &i8)| {
+            let channel = i / stride % scale.len();
+            let steps = i32::from(*weight) - i32::from(zero_point[channel]);
+            steps as f32 * scale[channel]
+        };
+        let values = weights.iter().enumerate().map(value);
+        Ok(TensorProto {
+            name: self.node.output[0].clone(),
+            dims: self.weights.dims.clone(),
+            data_type: FLOAT,
+            raw_data: values.flat_map(f32::to_le_bytes).collect(),
+            ..TensorProto::default()
+        })
+    }
+
+    /// How many weights in a row share a scale.
+    fn stride(&self, scales: usize) -> Result<usize, String> {
+        let dims = &self.weights.dims;
+        let axis = self.attribute("axis").unwrap_or(1);
+        let axis = if axis < 0 {
+            axis + dims.len() as i64
+        } else {
+            axis
+        };
+        if scales == 1 {
+            // One for the whole tensor.
+            return Ok(usize::MAX);
+        }
+        let on_axis = usize::try_from(axis).ok().and_then(|a| dims.get(a));
+        if on_axis.is_none_or(|dim| *dim != scales as i64) {
+            return Err(format!(
+                "{scales} scales on axis {axis} of a tensor {dims:?}"
+            ));
+        }
+        let inner: i64 = dims[axis as usize + 1..].iter().product();
+        Ok(inner.max(1) as usize)
+    }
+}
+
+/// The number of values that the shape promises.
+fn len(tensor: &TensorProto) -> Result<usize, String> {
+    let dim = |d: &i64| usize::try_from(*d).ok();
+    let product = tensor
+        .dims
+        .iter()
+        .try_fold(1_usize, |len, d| len.checked_mul(dim(d)?));
+    product.ok_or_else(|| format!("a tensor of shape {:?}", tensor.dims))
+}
+
+fn checked<T>(tensor: &TensorProto, values: Vec<T>) -> Result<Vec<T>, String> {
+    let (found, expected) = (values.len(), len(tensor)?);
+    (found == expected).then_some(values).ok_or_else(|| {
+        let name = &tensor.name;
+        format!("{name:?} has {found} values, its shape says {expected}")
+    })
+}
+
+fn int8_values(tensor: &TensorProto) -> Result<Vec<i8>, String> {
+    let raw = tensor.raw_data.iter().map(|byte| *byte as i8);
+    let wide = tensor.int32_data.iter().map(|value| *value as i8);
+    checked(
+        tensor,
+        if tensor.raw_data.is_empty() {
+            wide.collect()
+        } else {
+            raw.collect()
+        },
+    )
+}
+
+fn f32_values(tensor: &TensorProto) -> Result<Vec<f32>, String> {
+    if tensor.raw_data.is_empty() {
+        return checked(tensor, tensor.float_data.clone());
+    }
+    let (values, rest) = tensor.raw_data.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(format!("{:?} is cut off", tensor.name));
+    }
+    let values = values.iter().copied().map(f32::from_le_bytes);
+    checked(tensor, values.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tract_onnx::pb::AttributeProto;
+
+    fn int8(name: &str, dims: &[i64], values: &[i32]) -> TensorProto {
+        TensorProto {
+            name: name.into(),
+            dims: dims.into(),
+            data_type: DataType::Int8 as i32,
+            int32_data: values.into(),
+            ..TensorProto::default()
+        }
+    }
+
+    fn float(name: &str, values: &[f32]) -> TensorProto {
+        TensorProto {
+            name: name.into(),
+            dims: vec![values.len() as i64],
+            data_type: FLOAT,
+            float_data: values.into(),
+            ..TensorProto::default()
+        }
+    }
+
+    fn dequantize(inputs: &[&str], axis: Option<i64>) -> NodeProto {
+        let attribute = axis.map(|i| AttributeProto {
+            name: "axis".into(),
+            i,
+            ..AttributeProto::default()
+        });
+        NodeProto {
+            op_type: "DequantizeLinear".into(),
+            input: inputs.iter().map(|i| (*i).into()).collect(),
+            output: vec!["w".into()],
+            attribute: attribute.into_iter().collect(),
+            ..NodeProto::default()
+        }
+    }
+
+    /// What is left of a graph whose only other node takes the weights.
+    fn unpacked(initializer: Vec<TensorProto>, node: NodeProto) -> GraphProto {
+        let user = NodeProto {
+            input: vec!["w".into()],
+            ..NodeProto::default()
+        };
+        let mut graph = GraphProto {
+            initializer,
+            node: vec![node, user],
+            ..GraphProto::default()
+        };
+        unpack(&mut graph).unwrap();
+        graph
+    }
+
+    #[test]
+    fn each_index_of_the_axis_has_its_scale_and_zero_point() {
+        let weights = int8("q", &[2, 3], &[1, 2, 3, -4, 5, -128]);
+        for (axis, scale, zero, expected) in [
+            (
+                Some(0),
+                vec![1.0, 0.5],
+                vec![0, 0],
+                [1.0, 2.0, 3.0, -2.0, 2.5, -64.0],
+            ),
+            (
+                Some(0),
+                vec![1.0, 0.5],
+                vec![1, -1],
+                [0.0, 1.0, 2.0, -1.5, 3.0, -63.5],
+            ),
+            (
+                None,
+                vec![1.0, 2.0, 3.0],
+                vec![0, 0, 0],
+                [1.0, 4.0, 9.0, -4.0, 10.0, -384.0],
+            ),
+            (
+                Some(-1),
+                vec![1.0, 2.0, 3.0],
+                vec![1, 1, 1],
+                [0.0, 2.0, 6.0, -5.0, 8.0, -387.0],
+            ),
+            (
+                Some(7),
+                vec![2.0],
+                vec![1],
+                [0.0, 2.0, 4.0, -10.0, 8.0, -258.0],
+            ),
+        ] {
+            let zero = int8("z", &[zero.len() as i64], &zero);
+            let tensors = vec![weights.clone(), float("s", &scale), zero];
+            let graph = unpacked(tensors, dequantize(&["q", "s", "z"], axis));
+            assert_eq!((graph.node.len(), graph.initializer.len()), (1, 1));
+            assert_eq!(
+                f32_values(&graph.initializer[0]).unwrap(),
+                expected,
+                "{axis:?}"
+            );
+            assert_eq!(graph.initializer[0].dims, [2, 3]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_int8_weights_is_left_alone() {
+        let tensors = || vec![int8("q", &[1], &[1]), float("s", &[2.0])];
+        for inputs in [&["x", "s"][..], &["q", "x"], &["q", "s", "x"], &["s", "s"]] {
+            let graph = unpacked(tensors(), dequantize(inputs, None));
+            assert_eq!(graph.node.len(), 2, "{inputs:?}");
+        }
+        let graph = unpacked(tensors(), dequantize(&["q", "s", ""], None));
+        assert_eq!(graph.node.len(), 1);
+    }
+}

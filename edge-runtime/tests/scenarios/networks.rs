@@ -1,0 +1,240 @@
+//! Networks that load and give the same as elsewhere, and networks that are refused.
+
+use crate::onnx::{self, Weights, bytes, int, node, port, projection};
+use crate::people::photograph;
+use crate::scene::{EMBEDDING_LEN, bundle_of, input, manifest};
+use edge_runtime::bundle::{SelfTestError, self_test};
+use edge_runtime::face;
+use edge_runtime::network::{Network, NetworkError};
+use shared::align::{AlignTemplate, AlignedFace};
+use shared::bundle::{Bundle, SelfTestFace};
+use shared::embedding::Embedding;
+use shared::preprocess::InputSpec;
+use std::thread;
+use tract_onnx::pb::ModelProto;
+
+fn a_face(person: &str) -> AlignedFace {
+    let photo = photograph(person, 3);
+    face::align(&photo.image, &photo.landmarks, input().template).unwrap()
+}
+
+fn load(model: &[u8], mirror_sum: bool) -> Result<Network, NetworkError> {
+    Network::from_onnx(model, &input(), EMBEDDING_LEN, mirror_sum)
+}
+
+fn embed(network: &Network, person: &str) -> Embedding {
+    network.embed(&a_face(person)).unwrap().embedding
+}
+
+#[test]
+fn int8_weights_give_what_the_floats_they_stand_for_give() {
+    let reference = load(
+        &bytes(&projection(112, EMBEDDING_LEN, 5, Weights::Float)),
+        false,
+    )
+    .unwrap();
+    for (weights, same) in [
+        (Weights::Rows, true),
+        (Weights::RowsNoZero, false),
+        (Weights::Tensor, false),
+    ] {
+        let network = load(&bytes(&projection(112, EMBEDDING_LEN, 5, weights)), false).unwrap();
+        let cosine = embed(&network, "ada")
+            .cosine(&embed(&reference, "ada"))
+            .unwrap();
+        // The others leave out the zero points, so they are close and not the same.
+        assert_eq!(cosine > 0.999_999, same, "{weights:?}: {cosine}");
+        assert!(cosine > 0.95, "{weights:?}: {cosine}");
+    }
+}
+
+#[test]
+fn mirror_sum_is_the_sum_with_the_mirror_image() {
+    let model = bytes(&projection(112, EMBEDDING_LEN, 5, Weights::Rows));
+    let (plain, summed) = (load(&model, false).unwrap(), load(&model, true).unwrap());
+    let mirrored = plain.embed(&a_face("ada").mirrored()).unwrap().embedding;
+    let sum = Embedding::sum([&embed(&plain, "ada"), &mirrored]).unwrap();
+    assert_eq!(embed(&summed, "ada"), sum);
+    assert_ne!(embed(&plain, "ada"), sum);
+}
+
+#[test]
+fn many_threads_share_a_network() {
+    let network = load(
+        &bytes(&projection(112, EMBEDDING_LEN, 5, Weights::Rows)),
+        true,
+    )
+    .unwrap();
+    let alone = embed(&network, "ada");
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| embed(&network, "ada")))
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|t| assert_eq!(t.join().unwrap(), alone));
+    });
+}
+
+#[test]
+fn a_network_with_an_open_batch_is_pinned_to_one() {
+    let mut model = projection(112, EMBEDDING_LEN, 5, Weights::Rows);
+    let graph = model.graph.as_mut().unwrap();
+    graph.input[0].r#type.as_mut().unwrap().value = Some(
+        tract_onnx::pb::type_proto::Value::TensorType(tract_onnx::pb::type_proto::Tensor {
+            elem_type: 1,
+            shape: None,
+        }),
+    );
+    assert!(load(&bytes(&model), true).is_ok());
+}
+
+#[test]
+fn impossible_networks_are_refused() {
+    let good = || projection(112, EMBEDDING_LEN, 5, Weights::Rows);
+    let check = |change: &dyn Fn(&mut ModelProto), needle: &str| {
+        let mut model = good();
+        change(&mut model);
+        let error = load(&bytes(&model), false).err().map(|e| e.to_string());
+        assert!(
+            error.as_ref().is_some_and(|e| e.contains(needle)),
+            "{needle}: {error:?}"
+        );
+    };
+    fn graph(model: &mut ModelProto) -> &mut tract_onnx::pb::GraphProto {
+        model.graph.as_mut().unwrap()
+    }
+    check(&|m| m.graph = None, "no graph");
+    check(
+        &|m| graph(m).input.push(port("more", &[1])),
+        "2 inputs and 1 outputs",
+    );
+    check(&|m| graph(m).output.clear(), "1 inputs and 0 outputs");
+    check(
+        &|m| graph(m).input[0] = port("face", &[1, 3, 112, 96]),
+        "[1, 3, 112, 96]",
+    );
+    check(
+        &|m| graph(m).input[0] = port("face", &[1, 3]),
+        "f32 [1, 3], the manifest",
+    );
+    check(&|m| graph(m).input[0].r#type = None, "no tensor");
+    check(
+        &|m| graph(m).output[0].name = "nowhere".into(),
+        "does not run here",
+    );
+    check(
+        &|m| graph(m).node[0].op_type = "Telepathy".into(),
+        "Telepathy",
+    );
+    check(&|m| graph(m).node[3].input[1] = "none".into(), "none");
+    check(
+        &|m| graph(m).initializer[0].dims = vec![7, 588],
+        "37632 values, its shape says 4116",
+    );
+    check(
+        &|m| graph(m).initializer[1].dims = vec![9],
+        "64 values, its shape says 9",
+    );
+    check(
+        &|m| graph(m).initializer[2].raw_data.truncate(3),
+        "3 values, its shape says 64",
+    );
+    check(
+        &|m| graph(m).node[2].attribute = vec![int("axis", 1)],
+        "64 scales on axis 1",
+    );
+    check(
+        &|m| graph(m).node[2].attribute = vec![int("axis", -9)],
+        "64 scales on axis",
+    );
+    let relu = node("more", "Relu", &["pool"], vec![]);
+    let early = |m: &mut ModelProto| {
+        graph(m).node.push(relu.clone());
+        graph(m).output[0].name = "more".into();
+    };
+    check(&early, "1,3,14,14");
+}
+
+#[test]
+fn bytes_that_are_no_network_are_refused() {
+    let model = bytes(&projection(112, EMBEDDING_LEN, 5, Weights::Rows));
+    for garbage in [
+        &b""[..],
+        b"garbage",
+        &[0xFF; 99],
+        &model[..model.len() / 2],
+        &model[1..],
+    ] {
+        assert!(load(garbage, false).is_err());
+    }
+}
+
+#[test]
+fn a_face_of_another_template_is_not_embedded() {
+    let network = load(
+        &bytes(&projection(112, EMBEDDING_LEN, 5, Weights::Rows)),
+        false,
+    )
+    .unwrap();
+    let narrow = AlignTemplate::Sphereface112x96;
+    let face = AlignedFace::from_pixels(narrow, vec![0; narrow.rgb_len()]).unwrap();
+    assert!(matches!(network.embed(&face), Err(NetworkError::Face(_))));
+    let spec = InputSpec::rgb_128(narrow);
+    let model = bytes(&projection(96, 10, 5, Weights::Tensor));
+    let network = Network::from_onnx(&model, &spec, 10, true).unwrap();
+    // All pixels alike still have a direction under this network.
+    assert_eq!(network.embed(&face).unwrap().embedding.as_slice().len(), 10);
+}
+
+#[test]
+fn a_dead_network_gives_no_template() {
+    let mut model = projection(112, EMBEDDING_LEN, 5, Weights::Float);
+    model.graph.as_mut().unwrap().initializer[0]
+        .float_data
+        .fill(0.0);
+    let network = load(&bytes(&model), false).unwrap();
+    assert!(matches!(
+        network.embed(&a_face("ada")),
+        Err(NetworkError::Dead(_))
+    ));
+}
+
+#[test]
+fn a_bundle_proves_itself_by_its_faces() {
+    let bundle = bundle_of(1);
+    let network = Network::load(&bundle).unwrap();
+    let report = self_test(&network, bundle.manifest()).unwrap();
+    assert_eq!(report.faces, 2);
+    assert!(report.lowest_cosine > 0.9999 && report.largest_difference < 1e-5);
+
+    let remade =
+        |faces| Bundle::new(manifest(bundle.model(), faces), bundle.model().into()).unwrap();
+    let none = self_test(&network, remade(vec![]).manifest());
+    assert!(matches!(none, Err(SelfTestError::NoFaces)));
+    let right = embed(&network, "ada");
+    let mut off = right.as_slice().to_vec();
+    off[0] += 0.01;
+    for (recorded, passes) in [
+        (right, true),
+        (Embedding::from_raw(off).unwrap(), false),
+        (embed(&network, "ben"), false),
+    ] {
+        let bundle = remade(vec![SelfTestFace::new(&a_face("ada"), recorded)]);
+        let tested = self_test(&network, bundle.manifest());
+        assert_eq!(tested.is_ok(), passes);
+        assert!(passes || tested.unwrap_err().to_string().contains("face 1 of 1"));
+    }
+    let other = self_test(&network, bundle_of(2).manifest());
+    assert!(matches!(other, Err(SelfTestError::WrongModel { .. })));
+}
+
+#[test]
+fn digests_tell_models_apart() {
+    let model = bytes(&onnx::projection(112, EMBEDDING_LEN, 5, Weights::Rows));
+    let network = load(&model, false).unwrap();
+    assert_eq!(
+        network.embed(&a_face("ada")).unwrap().model,
+        shared::digest::Digest::of(&model)
+    );
+}

@@ -1,0 +1,223 @@
+//! Small networks as ONNX: average pooling over 8x8 pixels, then one projection.
+
+use prost::Message;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto, type_proto,
+};
+
+/// How the weights of the projection are stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Weights {
+    /// As floats, rounded to what the int8 ones stand for.
+    Float,
+    /// `DequantizeLinear` with a scale for each row and a zero point for each row.
+    Rows,
+    /// The same without zero points, and the axis counted from the end.
+    RowsNoZero,
+    /// `DequantizeLinear` with one scale.
+    Tensor,
+}
+
+/// A network for crops of that width (112 high) that gives `len` numbers; `seed` makes the weights.
+pub(crate) fn projection(width: usize, len: usize, seed: u64, weights: Weights) -> ModelProto {
+    let inputs = 3 * 14 * (width / 8);
+    let mut noise = Noise(seed);
+    let int8: Vec<i8> = (0..inputs * len)
+        .map(|_| (noise.next() * 120.0) as i8)
+        .collect();
+    let row_scale = |row: usize| match weights {
+        Weights::Tensor => 0.01,
+        _ => 0.01 + row as f32 * 1e-4,
+    };
+    let row_zero = |row: usize| match weights {
+        Weights::Float | Weights::Rows => (row % 5) as i8 - 2,
+        _ => 0,
+    };
+    let dims = vec![len as i64, inputs as i64];
+    let mut graph = GraphProto {
+        name: "projection".into(),
+        input: vec![port("face", &[1, 3, 112, width])],
+        output: vec![port("embedding", &[1, len])],
+        node: vec![
+            node(
+                "pool",
+                "AveragePool",
+                &["face"],
+                vec![ints("kernel_shape", 8), ints("strides", 8)],
+            ),
+            node("flat", "Flatten", &["pool"], vec![]),
+        ],
+        ..GraphProto::default()
+    };
+    if let Weights::Float = weights {
+        let value = |(i, w): (usize, &i8)| {
+            let row = i / inputs;
+            f32::from(i16::from(*w) - i16::from(row_zero(row))) * row_scale(row)
+        };
+        let floats: Vec<f32> = int8.iter().enumerate().map(value).collect();
+        graph.initializer.push(float_tensor("w", dims, &floats));
+    } else {
+        quantized(&mut graph, weights, dims, &int8, &row_scale, &row_zero);
+    }
+    graph.node.push(node(
+        "embedding",
+        "Gemm",
+        &["flat", "w"],
+        vec![int("transB", 1)],
+    ));
+    model(graph)
+}
+
+fn quantized(
+    graph: &mut GraphProto,
+    weights: Weights,
+    dims: Vec<i64>,
+    int8: &[i8],
+    scale: &dyn Fn(usize) -> f32,
+    zero: &dyn Fn(usize) -> i8,
+) {
+    let rows = dims[0] as usize;
+    let scales = if let Weights::Tensor = weights {
+        1
+    } else {
+        rows
+    };
+    let scale_dims = if let Weights::Tensor = weights {
+        vec![]
+    } else {
+        vec![rows as i64]
+    };
+    let scale: Vec<f32> = (0..scales).map(scale).collect();
+    graph.initializer.push(int8_tensor("w_int8", dims, int8));
+    graph
+        .initializer
+        .push(float_tensor("w_scale", scale_dims.clone(), &scale));
+    let mut inputs = vec!["w_int8", "w_scale"];
+    if let Weights::Rows | Weights::Tensor = weights {
+        let zero: Vec<i8> = (0..scales).map(zero).collect();
+        graph
+            .initializer
+            .push(int8_tensor("w_zero", scale_dims, &zero));
+        inputs.push("w_zero");
+    }
+    let axis = if let Weights::RowsNoZero = weights {
+        -2
+    } else {
+        0
+    };
+    graph.node.push(node(
+        "w",
+        "DequantizeLinear",
+        &inputs,
+        vec![int("axis", axis)],
+    ));
+}
+
+/// The bytes of a model's file.
+pub(crate) fn bytes(model: &ModelProto) -> Vec<u8> {
+    model.encode_to_vec()
+}
+
+/// A node whose one output has its name.
+pub(crate) fn node(
+    name: &str,
+    op: &str,
+    inputs: &[&str],
+    attribute: Vec<AttributeProto>,
+) -> NodeProto {
+    NodeProto {
+        name: name.into(),
+        op_type: op.into(),
+        input: inputs.iter().map(|i| (*i).into()).collect(),
+        output: vec![name.into()],
+        attribute,
+        ..NodeProto::default()
+    }
+}
+
+fn model(graph: GraphProto) -> ModelProto {
+    ModelProto {
+        ir_version: 8,
+        opset_import: vec![OperatorSetIdProto {
+            domain: String::new(),
+            version: 13,
+        }],
+        graph: Some(graph),
+        ..ModelProto::default()
+    }
+}
+
+pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        i,
+        r#type: attribute_proto::AttributeType::Int as i32,
+        ..AttributeProto::default()
+    }
+}
+
+fn ints(name: &str, twice: i64) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        ints: vec![twice; 2],
+        r#type: attribute_proto::AttributeType::Ints as i32,
+        ..AttributeProto::default()
+    }
+}
+
+fn int8_tensor(name: &str, dims: Vec<i64>, values: &[i8]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims,
+        data_type: DataType::Int8 as i32,
+        raw_data: values.iter().map(|v| *v as u8).collect(),
+        ..TensorProto::default()
+    }
+}
+
+fn float_tensor(name: &str, dims: Vec<i64>, values: &[f32]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims,
+        data_type: DataType::Float as i32,
+        float_data: values.into(),
+        ..TensorProto::default()
+    }
+}
+
+/// An f32 input or output.
+pub(crate) fn port(name: &str, dims: &[usize]) -> ValueInfoProto {
+    let dim = |d: &usize| Dimension {
+        value: Some(dimension::Value::DimValue(*d as i64)),
+        ..Dimension::default()
+    };
+    let tensor = type_proto::Tensor {
+        elem_type: DataType::Float as i32,
+        shape: Some(TensorShapeProto {
+            dim: dims.iter().map(dim).collect(),
+        }),
+    };
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto {
+            value: Some(type_proto::Value::TensorType(tensor)),
+            ..TypeProto::default()
+        }),
+        ..ValueInfoProto::default()
+    }
+}
+
+/// Numbers from a fixed seed (splitmix64), even in -1 to 1.
+pub(crate) struct Noise(pub(crate) u64);
+
+impl Noise {
+    pub(crate) fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) as i64 as f64 / i64::MAX as f64) as f32
+    }
+}

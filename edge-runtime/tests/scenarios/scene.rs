@@ -1,0 +1,262 @@
+//! A whole door in a temporary folder.
+
+use crate::onnx::{self, Weights};
+use crate::people::{photograph, row};
+use edge_runtime::bundle;
+use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::config::{Camera, Config};
+use edge_runtime::door::Lock;
+use edge_runtime::door::simulated::SimulatedPin;
+use edge_runtime::enroll::enroll;
+use edge_runtime::event::{Event, FrameEvent, Outcome};
+use edge_runtime::face;
+use edge_runtime::identify::Identifier;
+use edge_runtime::landmarks::HEADER;
+use edge_runtime::network::Network;
+use edge_runtime::pipeline::{Pipeline, RunError};
+use edge_runtime::store::Store;
+use embedded_hal::digital::PinState;
+use shared::align::AlignTemplate;
+use shared::bundle::{Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace};
+use shared::digest::Digest;
+use shared::preprocess::InputSpec;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub(crate) const EMBEDDING_LEN: usize = 64;
+pub(crate) const HOLD: Duration = Duration::from_millis(150);
+
+const DOOR_TOML: &str = r#"
+bundle = "model.bundle"
+store = "people"
+[camera]
+kind = "folder"
+path = "frames"
+frames_per_second = 0
+[identify]
+false_accept_rate = 0.001
+[decide]
+agreeing_frames = 2
+of_last_frames = 3
+window_ms = 60000
+[door]
+driver = "simulated"
+active_level = "high"
+hold_ms = 150
+"#;
+
+/// `door.toml`, a bundle, a folder of frames and one of photographs.
+pub(crate) struct Scene {
+    dir: TempDir,
+    shots: u64,
+}
+
+/// What a run of the door did.
+pub(crate) struct Ran {
+    pub(crate) events: Vec<Event>,
+    pub(crate) levels: Vec<(Duration, PinState)>,
+    pub(crate) ended: Result<(), RunError>,
+    pub(crate) unusable: Vec<String>,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let scene = Self {
+            dir: tempfile::tempdir().unwrap(),
+            shots: 0,
+        };
+        fs::write(scene.path("door.toml"), DOOR_TOML).unwrap();
+        for folder in ["frames", "photos"] {
+            fs::create_dir(scene.path(folder)).unwrap();
+            scene.empty(folder);
+        }
+        bundle::write(&scene.path("model.bundle"), &bundle_of(1)).unwrap();
+        scene
+    }
+
+    /// Leaves an empty table of landmarks in a folder, and nothing else.
+    pub(crate) fn empty(&self, folder: &str) {
+        let folder = self.path(folder);
+        for entry in fs::read_dir(&folder).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        fs::write(folder.join("landmarks.csv"), HEADER.join(",") + "\n").unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::read(&self.path("door.toml")).unwrap()
+    }
+
+    /// Changes one line of `door.toml`.
+    pub(crate) fn configure(&self, old: &str, new: &str) {
+        let toml = fs::read_to_string(self.path("door.toml")).unwrap();
+        assert!(toml.contains(old));
+        fs::write(self.path("door.toml"), toml.replace(old, new)).unwrap();
+    }
+
+    /// A new photograph of a person in a folder of the scene; its path.
+    pub(crate) fn shoot(&mut self, folder: &str, person: &str) -> PathBuf {
+        self.shots += 1;
+        let name = format!("{:03}.png", self.shots);
+        let photo = photograph(person, self.shots);
+        let path = self.path(folder).join(&name);
+        photo.image.save(&path).unwrap();
+        let table = self.path(folder).join("landmarks.csv");
+        let mut table = OpenOptions::new().append(true).open(table).unwrap();
+        table
+            .write_all(row(&name, &photo.landmarks).as_bytes())
+            .unwrap();
+        path
+    }
+
+    /// Enrolls a person from three photographs.
+    pub(crate) fn enroll(&mut self, person: &str) {
+        let images: Vec<_> = (0..3).map(|_| self.shoot("photos", person)).collect();
+        let config = self.config();
+        let network = bundle::load(&config.bundle).unwrap().network;
+        let record = enroll(person, &images, None, &network, 0).unwrap();
+        self.store().add(&record, false).unwrap();
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        Store::open(&self.config().store).unwrap()
+    }
+
+    /// Runs the door over the frames.
+    pub(crate) fn run(&self, claim: Option<&str>) -> Ran {
+        let (_running, stop) = mpsc::channel();
+        self.run_until(claim, &stop, |_| Ok(()))
+    }
+
+    /// Runs the door until `stop`, with something to do at every event.
+    pub(crate) fn run_until(
+        &self,
+        claim: Option<&str>,
+        stop: &mpsc::Receiver<()>,
+        mut at_event: impl FnMut(&Event) -> std::io::Result<()>,
+    ) -> Ran {
+        let config = self.config();
+        let (pin, recording) = SimulatedPin::new();
+        let lock = Lock::new(pin, &config.door).unwrap();
+        let loaded = bundle::load(&config.bundle).unwrap();
+        let people = self.store().load(&loaded.manifest).unwrap();
+        let claim = claim.map(Into::into);
+        let rate = config.identify.false_accept_rate;
+        let identifier = Identifier::new(people.roster, claim, &loaded.manifest, rate).unwrap();
+        let Camera::Folder {
+            path,
+            frames_per_second,
+            ..
+        } = &config.camera;
+        let pipeline = Pipeline {
+            network: loaded.network,
+            identifier,
+            rule: config.decide,
+            lock,
+            interval: frames_per_second.interval(),
+        };
+        let mut events = Vec::new();
+        let camera = FolderCamera::open(path, None).unwrap();
+        let ended = pipeline.run(camera, stop, &mut |event| {
+            events.push(event.clone());
+            at_event(event)
+        });
+        Ran {
+            events,
+            levels: recording.levels(),
+            ended,
+            unusable: people.unusable.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Ran {
+    /// For whom the lock was released, in order.
+    pub(crate) fn opened_for(&self) -> Vec<&str> {
+        let subject = |event| match event {
+            &Event::Released { ref subject, .. } => Some(subject.as_str()),
+            _ => None,
+        };
+        self.events.iter().filter_map(subject).collect()
+    }
+
+    pub(crate) fn frames(&self) -> Vec<&FrameEvent> {
+        let frame = |event| match event {
+            &Event::Frame(ref frame) => Some(frame),
+            _ => None,
+        };
+        self.events.iter().filter_map(frame).collect()
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<Outcome> {
+        self.frames().iter().map(|frame| frame.outcome).collect()
+    }
+
+    /// That the pin was never at the releasing level, and that the run ended well.
+    pub(crate) fn assert_stayed_locked(&self) {
+        assert!(self.levels.iter().all(|(_, level)| *level == PinState::Low));
+        assert!(!self.levels.is_empty() && self.opened_for().is_empty());
+        assert!(self.ended.is_ok());
+        assert!(matches!(self.events.last(), Some(Event::Stopped { .. })));
+    }
+}
+
+pub(crate) fn input() -> InputSpec {
+    InputSpec::rgb_128(AlignTemplate::Arcface112x112)
+}
+
+/// A bundle of a small network; `seed` makes its weights, and so its digest.
+pub(crate) fn bundle_of(seed: u64) -> Bundle {
+    let model = onnx::bytes(&onnx::projection(112, EMBEDDING_LEN, seed, Weights::Rows));
+    let network = Network::from_onnx(&model, &input(), EMBEDDING_LEN, true).unwrap();
+    let self_test = ["una", "duo"].map(|person| {
+        let photo = photograph(person, 0);
+        let face = face::align(&photo.image, &photo.landmarks, input().template).unwrap();
+        SelfTestFace::new(&face, network.embed(&face).unwrap().embedding)
+    });
+    Bundle::new(manifest(&model, self_test.into()), model).unwrap()
+}
+
+pub(crate) fn manifest(model: &[u8], self_test: Vec<SelfTestFace>) -> Manifest {
+    let point = |fmr, threshold| OperatingPoint {
+        threshold,
+        fmr,
+        fnmr: 0.0,
+        impostor_pairs: 100_000,
+        genuine_pairs: 100,
+    };
+    Manifest {
+        backbone: "projection".into(),
+        precision: Precision::Int8Weights,
+        input: input(),
+        embedding_len: EMBEDDING_LEN as u32,
+        mirror_sum: true,
+        model_digest: Digest::of(model),
+        operating_points: vec![point(1e-2, 0.6), point(1e-3, 0.7), point(1e-4, 0.75)],
+        self_test,
+        provenance: Provenance::default(),
+    }
+}
+
+/// Every file below a folder with its content, to see that nothing changed.
+pub(crate) fn snapshot(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(snapshot(&path));
+        } else {
+            files.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,0 +1,107 @@
+//! The tch module that a graph describes.
+
+use super::graph::{Activation, Graph, Init, Node, Op, Parameter};
+use std::collections::BTreeMap;
+use tch::{Device, Kind, Tensor};
+
+/// Share of the newest batch in batch norm's running statistics, PyTorch's default.
+const NORM_MOMENTUM: f64 = 0.1;
+/// Added to batch norm's variance, PyTorch's default; the export folds with the same.
+pub const NORM_EPSILON: f64 = 1e-5;
+
+/// A graph with its tensors.
+pub struct Module {
+    graph: Graph,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Module {
+    /// Tensors as the graph says they begin, drawn from libtorch's generator (`tch::manual_seed`).
+    pub fn new(graph: Graph, device: Device) -> Self {
+        // Drawn on the CPU, so that a seed gives the same network on every device.
+        let tensors = graph.parameters().map(|p| (p.name.clone(), begin(&p, device))).collect();
+        Self { graph, tensors }
+    }
+
+    /// What the module was made from.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// All tensors by name, the running statistics of batch norm among them.
+    pub fn tensors(&self) -> &BTreeMap<String, Tensor> {
+        &self.tensors
+    }
+
+    /// Tensors that gradients change, by name.
+    pub fn trainable(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.tensors.iter().filter(|(_, tensor)| tensor.requires_grad())
+    }
+
+    /// Puts the slopes back into 0 to 1, where `max(x, slope * x)` is the PReLU that is exported.
+    pub fn clamp_slopes(&self) {
+        let _guard = tch::no_grad_guard();
+        for parameter in self.graph.parameters().filter(|p| p.is_slope) {
+            let _ = self.tensors[&parameter.name].shallow_clone().clamp_(0.0, 1.0);
+        }
+    }
+
+    /// Raw embeddings, `[B, embedding_len]`, of normalized images `[B, 3, H, W]`. With `train`,
+    /// batch norm uses the batch's statistics and updates the running ones.
+    pub fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+        let mut values: Vec<Tensor> = Vec::with_capacity(self.graph.nodes.len());
+        for node in &self.graph.nodes {
+            let value = self.compute(node, &values, images, train);
+            values.push(value);
+        }
+        values.pop().expect("a graph has nodes")
+    }
+
+    fn compute(&self, node: &Node, values: &[Tensor], images: &Tensor, train: bool) -> Tensor {
+        let own = |suffix: &str| &self.tensors[&format!("{}.{suffix}", node.name)];
+        let input = |i: usize| &values[node.inputs[i]];
+        match node.op {
+            Op::Input => images.shallow_clone(),
+            Op::Conv { stride, padding, groups, bias, .. } => {
+                let bias = bias.then(|| own("bias"));
+                input(0).conv2d(own("weight"), bias, [stride; 2], [padding; 2], [1; 2], groups)
+            }
+            Op::BatchNorm(_) => input(0).batch_norm(
+                Some(own("weight")),
+                Some(own("bias")),
+                Some(own("running_mean")),
+                Some(own("running_var")),
+                train,
+                NORM_MOMENTUM,
+                NORM_EPSILON,
+                true,
+            ),
+            Op::Activation(Activation::Relu, _) => input(0).relu(),
+            Op::Activation(Activation::Prelu | Activation::SharedPrelu, _) => {
+                // Under autocast the input is bfloat16, and prelu wants one kind.
+                input(0).prelu(&own("slope").to_kind(input(0).kind()))
+            }
+            Op::Add => input(0) + input(1),
+            Op::Flatten => input(0).flatten(1, -1),
+            Op::Linear { .. } => input(0).linear(own("weight"), Some(own("bias"))),
+        }
+    }
+}
+
+fn begin(parameter: &Parameter, device: Device) -> Tensor {
+    let shape = &parameter.shape;
+    // Convolutions are [output, input, kernel, kernel], linear layers [output, input].
+    let field: i64 = shape.iter().skip(2).product();
+    let fan = |axis: usize| shape.get(axis).map_or(1, |n| n * field) as f64;
+    let mut drawn = Tensor::empty(shape, (Kind::Float, Device::Cpu));
+    let drawn = match parameter.init {
+        Init::Constant(value) => drawn.fill_(value),
+        Init::Gaussian(deviation) => drawn.normal_(0.0, deviation),
+        Init::KaimingFanOut => drawn.normal_(0.0, (2.0 / fan(0)).sqrt()),
+        Init::Xavier => {
+            let bound = (6.0 / (fan(0) + fan(1))).sqrt();
+            drawn.uniform_(-bound, bound)
+        }
+    };
+    drawn.to_device(device).set_requires_grad(parameter.trainable)
+}

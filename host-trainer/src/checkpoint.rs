@@ -1,0 +1,186 @@
+//! Checkpoints: weights, momentum and the step in one safetensors file.
+
+use edge_runtime::atomic_file::{self, WriteError};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use tch::{Kind, Tensor};
+
+/// The largest file that is read: the network of the largest recipe, thrice over.
+const MAX_BYTES: u64 = 8 << 30;
+
+/// What a checkpoint belongs to and how far it got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Digest of the recipe and the data, in hexadecimal: a run goes on under the same alone.
+    pub run_digest: String,
+}
+
+/// Why a checkpoint cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The disk refused.
+    #[error("{0}; the previous checkpoint is as it was, and the same command goes on from it")]
+    Write(#[from] WriteError),
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Damaged, or not a checkpoint.
+    #[error("{path}: not a usable checkpoint ({reason}); move it away to start again from nothing")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Of another recipe or other data.
+    #[error("{path}: made by another recipe or other data; give another --out, or move it away to start again from nothing")]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Saves tensors by name; the file is the old one or the new one, never a part.
+///
+/// # Errors
+/// [`CheckpointError::Write`].
+pub fn save(
+    path: &Path,
+    progress: &Progress,
+    tensors: &[(String, Tensor)],
+) -> Result<(), CheckpointError> {
+    let bytes: Vec<(&String, Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let shape = tensor.size().iter().map(|n| *n as usize).collect();
+            (name, shape, floats(tensor).iter().flat_map(|x| x.to_le_bytes()).collect())
+        })
+        .collect();
+    let views = bytes.iter().map(|(name, shape, data)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), data);
+        (name.as_str(), view.expect("the bytes are those of the shape"))
+    });
+    let step = ("step".to_string(), progress.step.to_string());
+    let digest = ("run".to_string(), progress.run_digest.clone());
+    let file = serialize(views, Some(HashMap::from([step, digest])))
+        .expect("names and shapes of tensors make a header");
+    Ok(atomic_file::write(path, &file, None)?)
+}
+
+/// The numbers of a tensor in row-major order, whatever its layout and device.
+pub fn floats(tensor: &Tensor) -> Vec<f32> {
+    let flat = tensor.detach().to_kind(Kind::Float).contiguous().flatten(0, -1);
+    Vec::try_from(flat).expect("a flat tensor of floats")
+}
+
+/// Fills `tensors` from the file and says how far the run was; `None` if there is no file.
+///
+/// # Errors
+/// [`CheckpointError`], any variant but `Write`; `tensors` may then be partly filled.
+pub fn load(
+    path: &Path,
+    run_digest: &str,
+    tensors: &[(String, Tensor)],
+) -> Result<Option<u64>, CheckpointError> {
+    let read = |source| CheckpointError::Read { path: path.into(), source };
+    let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(read(error)),
+        Ok(metadata) if metadata.len() > MAX_BYTES => return Err(damaged("too large".into())),
+        Ok(_) => {}
+    }
+    let bytes = std::fs::read(path).map_err(read)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let entry = |key| header.metadata().as_ref().and_then(|m| m.get(key));
+    let step = entry("step").and_then(|s| s.parse().ok()).ok_or_else(|| damaged("no step".into()))?;
+    if entry("run").is_none_or(|run| run != run_digest) {
+        return Err(CheckpointError::OtherRun { path: path.into() });
+    }
+    let stored = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+    for (name, tensor) in tensors {
+        fill(tensor, name, &stored).map_err(damaged)?;
+    }
+    Ok(Some(step))
+}
+
+fn fill(tensor: &Tensor, name: &str, stored: &SafeTensors<'_>) -> Result<(), String> {
+    let view = stored.tensor(name).map_err(|error| format!("{name}: {error}"))?;
+    let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
+    if view.dtype() != Dtype::F32 || shape != tensor.size() {
+        return Err(format!("{name} is {:?} {shape:?}, expected F32 {:?}", view.dtype(), tensor.size()));
+    }
+    let chunks = view.data().chunks_exact(4);
+    let numbers: Vec<f32> = chunks.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    if numbers.iter().any(|x| !x.is_finite()) {
+        return Err(format!("{name} holds a number that is not finite"));
+    }
+    let _guard = tch::no_grad_guard();
+    tensor.shallow_clone().copy_(&Tensor::from_slice(&numbers).view(shape.as_slice()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    fn tensors(value: f64) -> Vec<(String, Tensor)> {
+        let make = |shape: &[i64]| Tensor::full(shape, value, (Kind::Float, Device::Cpu));
+        vec![("a".into(), make(&[2, 3])), ("b".into(), make(&[4]))]
+    }
+
+    fn saved(dir: &Path) -> PathBuf {
+        let path = dir.join("checkpoint.safetensors");
+        let progress = Progress { step: 7, run_digest: "run".into() };
+        save(&path, &progress, &tensors(2.5)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_checkpoint_gives_back_tensors_and_step() {
+        let dir = tempfile::tempdir().unwrap();
+        let fresh = tensors(0.0);
+        assert_eq!(load(&saved(dir.path()), "run", &fresh).unwrap(), Some(7));
+        assert!(fresh.iter().zip(tensors(2.5)).all(|((_, a), (_, b))| a.equal(&b)));
+        assert_eq!(load(&dir.path().join("absent"), "run", &fresh).unwrap(), None);
+    }
+
+    #[test]
+    fn channels_last_tensors_are_saved_in_row_major_order() {
+        let tensor = Tensor::arange(2 * 3 * 4, (Kind::Float, Device::Cpu)).view([1, 2, 3, 4]);
+        assert_eq!(floats(&crate::native::channels_last(&tensor)), floats(&tensor));
+    }
+
+    #[test]
+    fn every_unusable_checkpoint_has_its_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = saved(dir.path());
+        let good = std::fs::read(&path).unwrap();
+        let mut nan = good.clone();
+        let end = nan.len();
+        nan[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        let check = |bytes: &[u8], run: &str, wanted: Vec<(String, Tensor)>, needle: &str| {
+            std::fs::write(&path, bytes).unwrap();
+            let message = load(&path, run, &wanted).unwrap_err().to_string();
+            assert!(message.contains(needle) && message.contains("checkpoint.safetensors"), "{message}");
+        };
+        check(b"", "run", tensors(0.0), "not a usable checkpoint");
+        check(b"junk junk junk junk", "run", tensors(0.0), "not a usable checkpoint");
+        check(&good[..good.len() - 1], "run", tensors(0.0), "not a usable checkpoint");
+        check(&nan, "run", tensors(0.0), "not finite");
+        check(&good, "another", tensors(0.0), "another recipe");
+        let shape = vec![("a".into(), Tensor::zeros([3, 2], (Kind::Float, Device::Cpu)))];
+        check(&good, "run", shape, "expected F32 [3, 2]");
+        let name = vec![("c".into(), Tensor::zeros([1], (Kind::Float, Device::Cpu)))];
+        check(&good, "run", name, "c: ");
+    }
+}

@@ -1,0 +1,35 @@
+//! The commands, one file each.
+
+mod evaluate;
+mod report;
+mod synthesize;
+mod train;
+
+use clap::{Parser, Subcommand};
+
+/// Trains, measures, quantizes and exports the face-embedding network.
+#[derive(Debug, Parser)]
+#[command(name = "host-trainer", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Train),
+    Evaluate(evaluate::Evaluate),
+    Synthesize(synthesize::Synthesize),
+    Report(report::Report),
+}
+
+impl Cli {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        match &self.command {
+            Command::Train(train) => train.run(),
+            Command::Evaluate(evaluate) => evaluate.run(),
+            Command::Synthesize(synthesize) => synthesize.run(),
+            Command::Report(report) => report.run(),
+        }
+    }
+}

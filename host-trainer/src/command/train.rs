@@ -1,0 +1,165 @@
+//! `train`: a run from recipe to bundle.
+
+use anyhow::Context;
+use clap::Args;
+use host_trainer::config::Recipe;
+use host_trainer::dataset::loader::TrainingSet;
+use host_trainer::dataset::packed::PackedSet;
+use host_trainer::dataset::{held_out_people, prepare};
+use host_trainer::measure::{self, HeldOut};
+use host_trainer::report::{self, Evaluation, RunInfo};
+use host_trainer::train::{Trained, train};
+use host_trainer::{export, native};
+use serde::Serialize;
+use shared::bundle::Provenance;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Train a network and make its bundle; the same command goes on where it was stopped.
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// Recipe (TOML).
+    #[arg(long)]
+    config: PathBuf,
+    /// Directory that holds the folders which the recipe names.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where checkpoints, metrics, bundles and the report go.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl Train {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let recipe = Recipe::read(&self.config)?;
+        let (out, device) = (&self.out, native::device());
+        std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+        let graph = recipe.backbone.graph()?;
+        let data = self.data.as_deref();
+        let set = prepare(&recipe.data, data, graph.template, recipe.seed, &cache()?)?;
+        let held_out = held_out_people(set.people(), recipe.data.held_out(), recipe.seed)?;
+        let set = Arc::new(set);
+        let training = Arc::new(TrainingSet::new(set.clone(), |p| !held_out.contains(&p)));
+        let (digest, device) = (set.digest(), describe(device));
+        eprintln!(
+            "{}: {} ({} parameters), {}, {} people with {} images, {} people held out, on {device}",
+            recipe.name,
+            graph.name,
+            graph.parameter_count(),
+            recipe.loss,
+            training.classes(),
+            training.len(),
+            held_out.len()
+        );
+        say_problems(&set, out)?;
+        let trained = train(&recipe, training.clone(), &digest, out)?;
+        let provenance = provenance(&recipe, &digest);
+        let weights = export::weights(&trained.module);
+        let evaluation =
+            measure::finish(&recipe, &weights, &HeldOut::new(&set, &held_out), &provenance, out)?;
+        let wall_s = started.elapsed().as_secs_f64();
+        let info = info(&recipe, &trained, &training, &evaluation, provenance, device, wall_s);
+        write_json(&out.join(report::RUN_FILE), &info)?;
+        write_json(&out.join(report::EVALUATION_FILE), &evaluation)?;
+        let sources = report::Sources { run: out, events: &[], frames: None };
+        report::write(&sources, &out.join("report.html"))?;
+        say_result(&evaluation, &info, out);
+        Ok(())
+    }
+}
+
+fn cache() -> anyhow::Result<PathBuf> {
+    let cache = dirs::cache_dir().context("no cache directory: set HOME or XDG_CACHE_HOME")?;
+    Ok(cache.join("facelatch").join("faces"))
+}
+
+fn describe(device: tch::Device) -> String {
+    match device {
+        tch::Device::Cpu => format!("CPU, {} threads", tch::get_num_threads()),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Counts what was left out, and keeps every name in the run's folder.
+fn say_problems(set: &PackedSet, out: &Path) -> anyhow::Result<()> {
+    let problems = &set.summary().problems;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let path = out.join("left-out.json");
+    write_json(&path, problems)?;
+    eprint!("{}", set.summary());
+    eprintln!("  all {} are named in {}", problems.len(), path.display());
+    Ok(())
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let json = serde_json::to_vec_pretty(value)?;
+    Ok(edge_runtime::atomic_file::write(path, &json, None)?)
+}
+
+fn provenance(recipe: &Recipe, data_digest: &str) -> Provenance {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let git = std::process::Command::new("git")
+        .args(["-C", source, "describe", "--always", "--dirty", "--abbrev=12"])
+        .output();
+    let revision = git.ok().filter(|o| o.status.success());
+    let revision = revision.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_string());
+    Provenance {
+        recipe: recipe.name.clone(),
+        recipe_toml: recipe.to_toml(),
+        seed: recipe.seed,
+        data_digest: data_digest.into(),
+        git_revision: revision.unwrap_or_else(|| "unknown".into()),
+    }
+}
+
+fn info(
+    recipe: &Recipe,
+    trained: &Trained,
+    training: &TrainingSet,
+    evaluation: &Evaluation,
+    provenance: Provenance,
+    device: String,
+    wall_s: f64,
+) -> RunInfo {
+    let graph = trained.module.graph();
+    RunInfo {
+        recipe: provenance.recipe,
+        recipe_toml: provenance.recipe_toml,
+        backbone: graph.name.clone(),
+        parameters: graph.parameter_count() as u64,
+        loss: recipe.loss.to_string(),
+        people: training.classes() as u64,
+        images: training.len() as u64,
+        held_out_people: evaluation.people,
+        seed: provenance.seed,
+        data_digest: provenance.data_digest,
+        git_revision: provenance.git_revision,
+        device,
+        wall_s,
+        images_per_s: trained.images_per_s,
+    }
+}
+
+fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
+    println!(
+        "held-out people: EER {:.2} % ({} genuine, {} impostor pairs); raw pixels {:.1} %; \
+         float against 8-bit weights: cosine {:.6} mean, {:.6} minimum",
+        100.0 * evaluation.quantized.eer,
+        evaluation.genuine,
+        evaluation.impostor,
+        100.0 * evaluation.raw_pixels_eer.unwrap_or(f64::NAN),
+        evaluation.float_vs_quantized.cosine_mean,
+        evaluation.float_vs_quantized.cosine_min,
+    );
+    println!(
+        "{:.0} images/s, {:.0} s in all; bundle {}, report {}",
+        info.images_per_s,
+        info.wall_s,
+        out.join("model.bundle").display(),
+        out.join("report.html").display()
+    );
+}

@@ -1,0 +1,208 @@
+//! The recipe: one TOML file that says everything about a training run.
+
+use crate::backbone::BackboneConfig;
+use crate::backbone::graph::Graph;
+use crate::dataset::DataConfig;
+use crate::loss::LossConfig;
+use crate::optimize::OptimizerConfig;
+use serde::{Deserialize, Serialize};
+use shared::preprocess::{InputSpec, PixelOrder};
+use std::path::{Path, PathBuf};
+
+/// A training run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// For people.
+    pub name: String,
+    /// Of everything drawn at random: weights, order of images, mirroring.
+    pub seed: u64,
+    /// Where the faces come from.
+    pub data: DataConfig,
+    /// How pixels become numbers.
+    pub input: InputConfig,
+    /// The network.
+    pub backbone: BackboneConfig,
+    /// The loss.
+    pub loss: LossConfig,
+    /// How the weights change.
+    pub optimizer: OptimizerConfig,
+    /// How long and how precisely.
+    pub training: TrainingConfig,
+}
+
+/// Normalization of the network's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputConfig {
+    /// Order of the planes.
+    pub pixel_order: PixelOrder,
+    /// Subtracted from each plane, 0 to 255, in plane order.
+    pub mean: [f32; 3],
+    /// Divides each plane after that, likewise; above 0.
+    pub std: [f32; 3],
+}
+
+/// The loop around the network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Images in a step.
+    pub batch_size: usize,
+    /// Steps until the end.
+    pub steps: u64,
+    /// Mirror each image with probability one half.
+    pub mirror: bool,
+    /// Number format of activations and gradients; weights are always 32-bit.
+    pub precision: ComputePrecision,
+    /// Steps from one checkpoint to the next.
+    pub checkpoint_every: u64,
+    /// Embed a face and its mirror image and sum, in the measurements and on the door.
+    pub mirror_sum: bool,
+}
+
+/// Number format of activations and gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ComputePrecision {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16 where libtorch's autocast finds it safe.
+    Bf16,
+}
+
+/// Why a recipe cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// No such file, or not readable.
+    #[error("recipe {path}: {source}; the recipes that come with the project are in host-trainer/configs/")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown or missing field, a wrong type.
+    #[error("recipe {path}: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what was expected.
+        source: Box<toml::de::Error>,
+    },
+    /// A value without meaning.
+    #[error("recipe {path}: {reason}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The field, what was found and what was expected.
+        reason: String,
+    },
+}
+
+impl Recipe {
+    /// Reads and checks a recipe.
+    ///
+    /// # Errors
+    /// [`RecipeError`], which names the file and the field.
+    pub fn read(path: &Path) -> Result<Self, RecipeError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| RecipeError::Read { path: path.into(), source })?;
+        let recipe: Self = toml::from_str(&text)
+            .map_err(|source| RecipeError::Parse { path: path.into(), source: source.into() })?;
+        let value = |reason| RecipeError::Value { path: path.into(), reason };
+        recipe.check().map_err(value)?;
+        Ok(recipe)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let graph = self.backbone.graph().map_err(|error| error.to_string())?;
+        let (optimizer, training) = (&self.optimizer, &self.training);
+        let unit = |x: f64| (0.0..=1.0).contains(&x);
+        let positive = |x: f64| x > 0.0 && x.is_finite();
+        let loss = match self.loss {
+            LossConfig::Softmax => true,
+            LossConfig::AmSoftmax { scale, margin } => positive(scale) && unit(margin),
+        };
+        let rows = [
+            (loss, "[loss] scale must be above 0 and margin in 0 to 1"),
+            (self.input_spec(&graph).is_usable(), "[input] std must be above 0 and mean finite"),
+            (positive(optimizer.learning_rate), "[optimizer] learning_rate must be above 0"),
+            (unit(optimizer.momentum), "[optimizer] momentum must be in 0 to 1"),
+            (unit(optimizer.drop_factor), "[optimizer] drop_factor must be in 0 to 1"),
+            (unit(optimizer.weight_decay), "[optimizer] weight_decay must be in 0 to 1"),
+            (optimizer.drop_at.is_sorted(), "[optimizer] drop_at must be ascending"),
+            ((2..=8192).contains(&training.batch_size), "[training] batch_size must be in 2 to 8192"),
+            (training.steps > 0, "[training] steps must be above 0"),
+            (training.checkpoint_every > 0, "[training] checkpoint_every must be above 0"),
+        ];
+        match rows.iter().find(|(good, _)| !good) {
+            Some((_, reason)) => Err((*reason).into()),
+            None => self.data.check(),
+        }
+    }
+
+    /// What the network of this recipe takes.
+    pub fn input_spec(&self, graph: &Graph) -> InputSpec {
+        let InputConfig { pixel_order, mean, std } = self.input;
+        InputSpec { template: graph.template, pixel_order, mean, std }
+    }
+
+    /// The recipe as it was understood.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a recipe is plain tables")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configs() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("configs")
+    }
+
+    #[test]
+    fn every_recipe_of_the_project_is_usable() {
+        let mut count = 0;
+        for entry in std::fs::read_dir(configs()).unwrap() {
+            let recipe = Recipe::read(&entry.unwrap().path()).unwrap();
+            assert_eq!(toml::from_str::<Recipe>(&recipe.to_toml()).unwrap(), recipe);
+            count += 1;
+        }
+        assert!(count >= 4);
+    }
+
+    #[test]
+    fn the_papers_recipe_has_the_papers_numbers() {
+        let recipe = Recipe::read(&configs().join("amsoftmax-sphereface20-casia.toml")).unwrap();
+        assert_eq!(recipe.loss, LossConfig::AmSoftmax { scale: 30.0, margin: 0.35 });
+        assert_eq!(recipe.optimizer.drop_at, [16_000, 24_000, 28_000]);
+        assert_eq!((recipe.training.steps, recipe.training.batch_size), (30_000, 256));
+        assert_eq!((recipe.optimizer.momentum, recipe.optimizer.weight_decay), (0.9, 5e-4));
+    }
+
+    #[test]
+    fn every_impossible_recipe_has_its_error() {
+        let good = std::fs::read_to_string(configs().join("demo.toml")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("recipe.toml");
+        let check = |from: &str, to: &str, needle: &str| {
+            assert!(good.contains(from), "{from}");
+            std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
+            let message = Recipe::read(&path).unwrap_err().to_string();
+            assert!(message.contains(needle) && message.contains("recipe.toml"), "{message}");
+        };
+        check("seed", "sead", "sead");
+        check("margin = 0.35", "margin = -1.0", "margin");
+        check("scale = 30.0", "scale = 0.0", "scale");
+        check("momentum = 0.9", "momentum = 9.0", "momentum");
+        check("batch_size = ", "batch_size = 1 # ", "batch_size");
+        check("steps = ", "steps = 0 # ", "steps");
+        check("std = [128.0, ", "std = [0.0, ", "std");
+        check("held_out = 0.", "held_out = 2.", "held_out");
+        check("[loss]", "[loss", "line");
+        std::fs::remove_file(&path).unwrap();
+        assert!(Recipe::read(&path).unwrap_err().to_string().contains("host-trainer/configs/"));
+    }
+}

@@ -1,0 +1,261 @@
+//! Aligned crops in one file on disk, so that the second epoch and the second run decode nothing.
+//!
+//! ```text
+//! crops, one after the other    RGB bytes, all of one size
+//! index                         JSON: people, images with their checksums, what was left out
+//! length of the index           8 bytes, little endian
+//! SHA-256 of the index          32 bytes
+//! "FACEPACK"                    8 bytes
+//! ```
+
+use super::summary::{Problem, Summary};
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use shared::align::{AlignTemplate, AlignedFace};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"FACEPACK";
+const FOOTER_LEN: u64 = 48;
+/// Images decoded at a time; bounds the memory.
+const CHUNK: usize = 1024;
+
+/// An aligned face and whose it is.
+pub struct Crop {
+    /// Index of the person.
+    pub person: u32,
+    /// For people.
+    pub name: String,
+    /// The pixels.
+    pub face: AlignedFace,
+}
+
+/// What a packed set is made from.
+pub struct Source {
+    /// Of all crops.
+    pub template: AlignTemplate,
+    /// Changes when any crop would.
+    pub key: [u8; 32],
+    /// Names by index.
+    pub people: Vec<String>,
+    /// How many crops can be tried.
+    pub len: usize,
+    /// What was left out so far.
+    pub summary: Summary,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Index {
+    template: AlignTemplate,
+    people: Vec<String>,
+    images: Vec<Entry>,
+    summary: Summary,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Entry {
+    person: u32,
+    name: String,
+    crc32: u32,
+}
+
+/// Why a packed set cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// The disk refused.
+    #[error("packed faces {path}: {source}; free some space, or put the cache elsewhere with XDG_CACHE_HOME")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A crop is not as it was written.
+    #[error("packed faces {path}: damaged ({reason}); delete the file, it is made again from the images")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Aligned crops on disk, read one at a time.
+pub struct PackedSet {
+    path: PathBuf,
+    file: File,
+    index: Index,
+}
+
+impl PackedSet {
+    /// Opens the set of that key in the cache, or makes it by calling `make` for every index, in
+    /// parallel. A half-made file is never left under the name.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn open_or_make<F>(cache: &Path, source: Source, make: F) -> Result<Self, PackError>
+    where
+        F: Fn(usize) -> Result<Crop, Problem> + Sync,
+    {
+        let name: String = source.key[..8].iter().map(|b| format!("{b:02x}")).collect();
+        let path = cache.join(format!("{name}.faces"));
+        if !path.exists() {
+            make_file(cache, &path, source, make)
+                .map_err(|source| PackError::Io { path: path.clone(), source })?;
+        }
+        Self::open(&path)
+    }
+
+    /// Opens a packed set.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn open(path: &Path) -> Result<Self, PackError> {
+        let io = |source| PackError::Io { path: path.into(), source };
+        let damaged = |reason: &str| PackError::Damaged { path: path.into(), reason: reason.into() };
+        let file = File::open(path).map_err(io)?;
+        let len = file.metadata().map_err(io)?.len();
+        let crops = len.checked_sub(FOOTER_LEN).ok_or_else(|| damaged("cut off"))?;
+        let mut footer = [0; FOOTER_LEN as usize];
+        file.read_exact_at(&mut footer, crops).map_err(io)?;
+        let (length, rest) = footer.split_at(8);
+        let (digest, magic) = rest.split_at(32);
+        let length = u64::from_le_bytes(length.try_into().expect("split at 8"));
+        let start = crops.checked_sub(length).filter(|_| magic == MAGIC);
+        let start = start.ok_or_else(|| damaged("cut off, or another kind of file"))?;
+        let mut json = vec![0; length as usize];
+        file.read_exact_at(&mut json, start).map_err(io)?;
+        if Sha256::digest(&json)[..] != *digest {
+            return Err(damaged("the index has another checksum"));
+        }
+        let index: Index = serde_json::from_slice(&json).map_err(|e| damaged(&e.to_string()))?;
+        let set = Self { path: path.into(), file, index };
+        if start != (set.len() * set.template().rgb_len()) as u64 {
+            return Err(damaged("the crops have another length"));
+        }
+        Ok(set)
+    }
+
+    /// How many crops it holds.
+    pub fn len(&self) -> usize {
+        self.index.images.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.index.images.is_empty()
+    }
+
+    /// Of all crops.
+    pub fn template(&self) -> AlignTemplate {
+        self.index.template
+    }
+
+    /// Names of the people by index.
+    pub fn people(&self) -> &[String] {
+        &self.index.people
+    }
+
+    /// Whose a crop is.
+    pub fn person(&self, index: usize) -> u32 {
+        self.index.images[index].person
+    }
+
+    /// What could not be used.
+    pub fn summary(&self) -> &Summary {
+        &self.index.summary
+    }
+
+    /// Digest of all crops and whose they are, in hexadecimal.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for image in &self.index.images {
+            hash.update(image.crc32.to_le_bytes());
+            hash.update(image.person.to_le_bytes());
+        }
+        hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// Reads the RGB bytes of a crop into `pixels`, which must have the template's length.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), PackError> {
+        let at = (index * self.template().rgb_len()) as u64;
+        self.file
+            .read_exact_at(pixels, at)
+            .map_err(|source| PackError::Io { path: self.path.clone(), source })?;
+        let entry = &self.index.images[index];
+        if crc32fast::hash(pixels) != entry.crc32 {
+            let reason = format!("the crop of {} has another checksum", entry.name);
+            return Err(PackError::Damaged { path: self.path.clone(), reason });
+        }
+        Ok(())
+    }
+
+    /// A crop.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn face(&self, index: usize) -> Result<AlignedFace, PackError> {
+        let mut pixels = vec![0; self.template().rgb_len()];
+        self.read(index, &mut pixels)?;
+        Ok(AlignedFace::from_pixels(self.template(), pixels).expect("of the template's length"))
+    }
+}
+
+fn make_file<F>(cache: &Path, path: &Path, source: Source, make: F) -> std::io::Result<()>
+where
+    F: Fn(usize) -> Result<Crop, Problem> + Sync,
+{
+    std::fs::create_dir_all(cache)?;
+    let mut file = tempfile::Builder::new().prefix(".packing-").tempfile_in(cache)?;
+    let index = write_crops(&mut BufWriter::new(file.as_file_mut()), source, make)?;
+    let json = serde_json::to_vec(&index)?;
+    file.write_all(&json)?;
+    file.write_all(&(json.len() as u64).to_le_bytes())?;
+    file.write_all(&Sha256::digest(&json))?;
+    file.write_all(MAGIC)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn write_crops<F>(out: &mut impl Write, source: Source, make: F) -> std::io::Result<Index>
+where
+    F: Fn(usize) -> Result<Crop, Problem> + Sync,
+{
+    let Source { template, people, len, summary, .. } = source;
+    let mut index = Index { template, people, images: Vec::with_capacity(len), summary };
+    let bar = bar(len as u64, "aligning faces");
+    for start in (0..len).step_by(CHUNK) {
+        let chunk = start..(start + CHUNK).min(len);
+        let made: Vec<_> = chunk.into_par_iter().map(|i| (make(i), bar.inc(1)).0).collect();
+        for crop in made {
+            match crop {
+                Ok(Crop { person, name, face }) => {
+                    out.write_all(face.pixels())?;
+                    index.images.push(Entry { person, name, crc32: crc32fast::hash(face.pixels()) });
+                }
+                Err(problem) => index.summary.problems.push(problem),
+            }
+        }
+    }
+    out.flush()?;
+    bar.finish_and_clear();
+    Ok(index)
+}
+
+/// A progress bar in the style of the house, on standard error.
+pub fn bar(len: u64, what: &'static str) -> ProgressBar {
+    let template = "{msg} {wide_bar} {pos}/{len} {per_sec} {eta}";
+    let style = ProgressStyle::with_template(template).expect("a constant template");
+    ProgressBar::new(len).with_style(style).with_message(what)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+use super::*;
+use crate::dataset::summary::ProblemKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const TEMPLATE: AlignTemplate = AlignTemplate::Sphereface112x96;
+
+fn crop(i: usize) -> Result<Crop, Problem> {
+    if i == 2 {
+        let (kind, path, reason) = (ProblemKind::BrokenImage, "b/2".into(), "cut off".into());
+        return Err(Problem { kind, path, reason });
+    }
+    let face = AlignedFace::from_pixels(TEMPLATE, vec![i as u8; TEMPLATE.rgb_len()]).unwrap();
+    Ok(Crop { person: (i / 2) as u32, name: format!("{i}"), face })
+}
+
+fn source(key: u8) -> Source {
+    Source {
+        template: TEMPLATE,
+        key: [key; 32],
+        people: vec!["a".into(), "b".into()],
+        len: 4,
+        summary: Summary::default(),
+    }
+}
+
+#[test]
+fn the_second_opening_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = AtomicUsize::new(0);
+    for _ in 0..2 {
+        let set = PackedSet::open_or_make(dir.path(), source(1), |i| {
+            made.fetch_add(1, Ordering::Relaxed);
+            crop(i)
+        });
+        let set = set.unwrap();
+        assert_eq!((set.len(), made.load(Ordering::Relaxed)), (3, 4));
+        assert_eq!([0, 1, 2].map(|i| set.person(i)), [0, 0, 1]);
+        assert_eq!(set.face(2).unwrap().pixels()[0], 3);
+        assert_eq!(set.summary().problems[0].path, "b/2");
+    }
+    PackedSet::open_or_make(dir.path(), source(2), crop).unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn every_damage_has_its_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = PackedSet::open_or_make(dir.path(), source(1), crop).unwrap();
+    let (path, good) = (set.path.clone(), std::fs::read(&set.path).unwrap());
+    let check = |bytes: &[u8], needle: &str| {
+        std::fs::write(&path, bytes).unwrap();
+        let read = PackedSet::open(&path).and_then(|set| set.face(0).map(|_| ()));
+        let message = read.unwrap_err().to_string();
+        assert!(message.contains(needle) && message.contains("delete the file"), "{message}");
+    };
+    let flipped = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let longer = [&[0; 96 * 112 * 3][..], &good].concat();
+    check(b"", "cut off");
+    check(&good[..good.len() - 1], "cut off");
+    check(&flipped(5), "crop of 0 has another checksum");
+    check(&flipped(good.len() - 60), "index has another checksum");
+    check(&flipped(good.len() - 1), "another kind");
+    check(&flipped(good.len() - 42), "cut off");
+    check(&longer, "another length");
+}

@@ -1,0 +1,92 @@
+//! From a graph and its tensors to ONNX: batch norm folded, weights in bytes or floats.
+
+mod fold;
+mod onnx;
+
+use crate::backbone::graph::{Activation, Graph, Node, Op};
+use crate::backbone::Module;
+use crate::checkpoint::floats;
+use fold::{Convolution, fold_norm};
+use onnx::Writer;
+use shared::bundle::Precision;
+use std::collections::BTreeMap;
+
+/// Plain numbers of all tensors of a graph, by name.
+pub type Weights = BTreeMap<String, Vec<f32>>;
+
+/// Takes the numbers out of a module.
+pub fn weights(module: &Module) -> Weights {
+    module.tensors().iter().map(|(name, tensor)| (name.clone(), floats(tensor))).collect()
+}
+
+/// An ONNX model (opset 13, IR version 8) of the graph: input `input` `[1, 3, H, W]`, output
+/// `face_embedding` `[1, embedding_len]`, not normalized to unit length.
+///
+/// # Panics
+/// If `weights` are not those of `graph`.
+pub fn onnx(graph: &Graph, weights: &Weights, precision: Precision) -> Vec<u8> {
+    let mut writer = Writer::new(precision);
+    let mut values: Vec<String> = Vec::with_capacity(graph.nodes.len());
+    for (i, node) in graph.nodes.iter().enumerate() {
+        // The norm was folded into the convolution before it.
+        let value = match node.op {
+            Op::BatchNorm(_) => values[node.inputs[0]].clone(),
+            _ => {
+                let inputs: Vec<&str> = node.inputs.iter().map(|i| values[*i].as_str()).collect();
+                let norm = graph.nodes.get(i + 1).filter(|n| matches!(n.op, Op::BatchNorm(_)));
+                write(&mut writer, node, norm, &inputs, weights)
+            }
+        };
+        values.push(value);
+    }
+    let (height, width) = (graph.template.height() as i64, graph.template.width() as i64);
+    let output = values.last().expect("a graph has nodes");
+    writer.finish(&graph.name, [1, 3, height, width], output, [1, graph.embedding_len])
+}
+
+/// Writes one node and gives the name of its value.
+fn write(
+    writer: &mut Writer,
+    node: &Node,
+    norm: Option<&Node>,
+    inputs: &[&str],
+    weights: &Weights,
+) -> String {
+    let own = |suffix: &str| weights[&format!("{}.{suffix}", node.name)].as_slice();
+    let name = &node.name;
+    match node.op {
+        Op::Input => name.clone(),
+        Op::Conv { input, output, kernel, stride, padding, groups, bias, .. } => {
+            let convolution = Convolution {
+                weight: own("weight").to_vec(),
+                bias: if bias { own("bias").to_vec() } else { vec![0.0; output as usize] },
+            };
+            let convolution = match norm {
+                Some(norm) => fold_norm(convolution, &norm.name, weights),
+                None => convolution,
+            };
+            let shape = [output, input / groups, kernel, kernel];
+            let weight = writer.weight(name, &shape, &convolution.weight);
+            let bias = writer.floats(&format!("{name}.bias"), &[output], &convolution.bias);
+            writer.conv(name, [inputs[0], &weight, &bias], kernel, stride, padding, groups)
+        }
+        Op::BatchNorm(_) => unreachable!("folded by the caller"),
+        Op::Activation(Activation::Relu, _) => writer.node(name, "Relu", inputs, vec![]),
+        Op::Activation(Activation::SharedPrelu, _) => {
+            writer.leaky_relu(name, inputs[0], own("slope")[0])
+        }
+        Op::Activation(Activation::Prelu, channels) => {
+            let slope = writer.floats(&format!("{name}.slope"), &[channels, 1, 1], own("slope"));
+            let scaled = writer.node(&format!("{name}.scaled"), "Mul", &[inputs[0], &slope], vec![]);
+            // With slopes in 0 to 1 this is PRelu, in a form that tract runs three times as fast.
+            writer.node(name, "Max", &[inputs[0], &scaled], vec![])
+        }
+        Op::Add => writer.node(name, "Add", inputs, vec![]),
+        Op::Flatten => writer.node(name, "Flatten", inputs, vec![]),
+        Op::Linear { input, output } => {
+            let weight = writer.weight(name, &[output, input], own("weight"));
+            let bias = writer.floats(&format!("{name}.bias"), &[output], own("bias"));
+            writer.gemm(name, [inputs[0], &weight, &bias])
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Writes ONNX messages; knows the format and nothing of faces.
+
+use crate::quantize::per_channel;
+use prost::Message;
+use shared::bundle::Precision;
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType,
+    tensor_proto::DataType, tensor_shape_proto, type_proto,
+};
+
+/// DequantizeLinear along an axis came with this one.
+const OPSET: i64 = 13;
+/// The ONNX file version that goes with it.
+const IR_VERSION: i64 = 8;
+
+pub(super) struct Writer {
+    precision: Precision,
+    nodes: Vec<NodeProto>,
+    initializers: Vec<TensorProto>,
+}
+
+impl Writer {
+    pub(super) fn new(precision: Precision) -> Self {
+        Self { precision, nodes: Vec::new(), initializers: Vec::new() }
+    }
+
+    /// Appends a node with one output, named like the node.
+    pub(super) fn node(
+        &mut self,
+        name: &str,
+        operator: &str,
+        inputs: &[&str],
+        attribute: Vec<AttributeProto>,
+    ) -> String {
+        self.nodes.push(NodeProto {
+            input: inputs.iter().map(|i| (*i).into()).collect(),
+            output: vec![name.into()],
+            name: name.into(),
+            op_type: operator.into(),
+            attribute,
+            ..NodeProto::default()
+        });
+        name.into()
+    }
+
+    pub(super) fn conv(
+        &mut self,
+        name: &str,
+        inputs: [&str; 3],
+        kernel: i64,
+        stride: i64,
+        padding: i64,
+        groups: i64,
+    ) -> String {
+        let attributes = vec![
+            ints("kernel_shape", &[kernel; 2]),
+            ints("strides", &[stride; 2]),
+            ints("pads", &[padding; 4]),
+            int("group", groups),
+        ];
+        self.node(name, "Conv", &inputs, attributes)
+    }
+
+    pub(super) fn gemm(&mut self, name: &str, inputs: [&str; 3]) -> String {
+        self.node(name, "Gemm", &inputs, vec![int("transB", 1)])
+    }
+
+    pub(super) fn leaky_relu(&mut self, name: &str, input: &str, slope: f32) -> String {
+        let alpha = AttributeProto { f: slope, ..attribute("alpha", AttributeType::Float) };
+        self.node(name, "LeakyRelu", &[input], vec![alpha])
+    }
+
+    /// A constant of 32-bit floats.
+    pub(super) fn floats(&mut self, name: &str, shape: &[i64], values: &[f32]) -> String {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, DataType::Float, shape, bytes)
+    }
+
+    /// The weight of a layer, in the writer's precision; the first dimension is the output channel.
+    pub(super) fn weight(&mut self, layer: &str, shape: &[i64], values: &[f32]) -> String {
+        let name = format!("{layer}.weight");
+        if self.precision == Precision::F32 {
+            return self.floats(&name, shape, values);
+        }
+        let channels = shape[0];
+        let quantized = per_channel(values, channels as usize);
+        let bytes = quantized.bytes.iter().map(|b| *b as u8).collect();
+        let inputs = [
+            self.constant(&format!("{name}.int8"), DataType::Int8, shape, bytes),
+            self.floats(&format!("{name}.scale"), &[channels], &quantized.scales),
+            self.constant(&format!("{name}.zero"), DataType::Int8, &[channels], vec![0; channels as usize]),
+        ];
+        let inputs = [0, 1, 2].map(|i| inputs[i].as_str());
+        self.node(&name, "DequantizeLinear", &inputs, vec![int("axis", 0)])
+    }
+
+    fn constant(&mut self, name: &str, kind: DataType, shape: &[i64], bytes: Vec<u8>) -> String {
+        self.initializers.push(TensorProto {
+            dims: shape.into(),
+            data_type: kind as i32,
+            name: name.into(),
+            raw_data: bytes,
+            ..TensorProto::default()
+        });
+        name.into()
+    }
+
+    /// The bytes of the model; its output is named [`OUTPUT`].
+    pub(super) fn finish(
+        mut self,
+        name: &str,
+        input: [i64; 4],
+        last: &str,
+        output: [i64; 2],
+    ) -> Vec<u8> {
+        self.node("embedding.output", "Identity", &[last], vec![]);
+        let renamed = self.nodes.last_mut().expect("just written");
+        renamed.output = vec![OUTPUT.into()];
+        let graph = GraphProto {
+            node: self.nodes,
+            name: name.into(),
+            initializer: self.initializers,
+            input: vec![value_info("input", &input)],
+            output: vec![value_info(OUTPUT, &output)],
+            ..GraphProto::default()
+        };
+        let model = ModelProto {
+            ir_version: IR_VERSION,
+            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            producer_name: "facelatch".into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
+            graph: Some(graph),
+            ..ModelProto::default()
+        };
+        model.encode_to_vec()
+    }
+}
+
+/// Name of the model's output; no layer has it.
+const OUTPUT: &str = "face_embedding";
+
+fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: kind as i32, ..AttributeProto::default() }
+}
+
+fn int(name: &str, value: i64) -> AttributeProto {
+    AttributeProto { i: value, ..attribute(name, AttributeType::Int) }
+}
+
+fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto { ints: values.into(), ..attribute(name, AttributeType::Ints) }
+}
+
+fn value_info(name: &str, shape: &[i64]) -> ValueInfoProto {
+    use tensor_shape_proto::{Dimension, dimension::Value};
+    let dimension = |n: &i64| Dimension { value: Some(Value::DimValue(*n)), ..Dimension::default() };
+    let shape = TensorShapeProto { dim: shape.iter().map(dimension).collect() };
+    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
+    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+}

@@ -1,0 +1,197 @@
+//! After the training: quantize, export, measure in the door's runtime, make the bundles.
+
+use crate::config::Recipe;
+use crate::dataset::packed::{PackError, PackedSet, bar};
+use crate::evaluate::verification::Sorted;
+use crate::evaluate::{all_pairs, embed_all, raw_pixels};
+use crate::export;
+use crate::operating_point::operating_points;
+use crate::report::{Accuracy, Agreement, Evaluation, Histogram};
+use edge_runtime::atomic_file::{self, WriteError};
+use edge_runtime::bundle::BundleFileError;
+use edge_runtime::network::{Network, NetworkError};
+use shared::align::AlignedFace;
+use shared::bundle::{Bundle, BundleError, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace};
+use shared::digest::Digest;
+use shared::embedding::Embedding;
+use std::collections::HashSet;
+use std::path::Path;
+
+/// Faces recorded in a bundle for its self-test.
+const SELF_TEST_FACES: usize = 4;
+/// Bins of the score histogram over -1 to 1.
+const HISTOGRAM_BINS: usize = 100;
+/// Points of the ROC curve.
+const ROC_POINTS: usize = 100;
+
+/// Why a trained network became no bundle.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The door's runtime refused the network.
+    #[error("the exported network does not run on the door: {0}")]
+    Network(#[from] NetworkError),
+    /// Reading a held-out face.
+    #[error(transparent)]
+    Data(#[from] PackError),
+    /// The parts do not fit together.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// Writing the model.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Writing the bundle.
+    #[error(transparent)]
+    BundleFile(#[from] BundleFileError),
+    /// Nothing to measure on.
+    #[error("the held-out people have no pair of images of one person: add images, or raise [data] held_out")]
+    NoPairs,
+}
+
+/// The faces to measure on, none of a person that was trained on.
+pub struct HeldOut<'a> {
+    set: &'a PackedSet,
+    images: Vec<usize>,
+}
+
+impl<'a> HeldOut<'a> {
+    /// All images of those people.
+    pub fn new(set: &'a PackedSet, people: &HashSet<u32>) -> Self {
+        let images = (0..set.len()).filter(|i| people.contains(&set.person(*i))).collect();
+        Self { set, images }
+    }
+
+    fn face(&self, i: usize) -> Result<AlignedFace, PackError> {
+        self.set.face(self.images[i])
+    }
+
+    fn people(&self) -> Vec<u32> {
+        self.images.iter().map(|i| self.set.person(*i)).collect()
+    }
+}
+
+/// One precision of a network, measured.
+struct Measured {
+    embeddings: Vec<Embedding>,
+    scores: Sorted,
+    points: Vec<OperatingPoint>,
+}
+
+/// Writes `model.onnx` and `model.bundle` (8-bit weights) and `model-f32.onnx` and
+/// `model-f32.bundle` into `out`.
+///
+/// # Errors
+/// [`MeasureError`].
+pub fn finish(
+    recipe: &Recipe,
+    weights: &export::Weights,
+    held_out: &HeldOut<'_>,
+    provenance: &Provenance,
+    out: &Path,
+) -> Result<Evaluation, MeasureError> {
+    let make = |precision, stem: &str| -> Result<Measured, MeasureError> {
+        let graph = recipe.backbone.graph().expect("checked with the recipe");
+        let model = export::onnx(&graph, weights, precision);
+        atomic_file::write(&out.join(format!("{stem}.onnx")), &model, None)?;
+        let (input, mirror_sum) = (recipe.input_spec(&graph), recipe.training.mirror_sum);
+        let len = graph.embedding_len as usize;
+        let network = Network::from_onnx(&model, &input, len, mirror_sum)?;
+        let measured = measure(&network, held_out)?;
+        let manifest = Manifest {
+            backbone: graph.name,
+            precision,
+            input,
+            embedding_len: len as u32,
+            mirror_sum,
+            model_digest: Digest::of(&model),
+            operating_points: measured.points.clone(),
+            self_test: self_test(held_out, &measured.embeddings)?,
+            provenance: provenance.clone(),
+        };
+        let bundle = Bundle::new(manifest, model)?;
+        edge_runtime::bundle::write(&out.join(format!("{stem}.bundle")), &bundle)?;
+        Ok(measured)
+    };
+    let quantized = make(Precision::Int8Weights, "model")?;
+    let float = make(Precision::F32, "model-f32")?;
+    evaluation(recipe, held_out, &quantized, &float)
+}
+
+fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, MeasureError> {
+    let len = held_out.images.len();
+    let progress = bar(len as u64, "measuring");
+    let face = |i: usize| held_out.face(i).map_err(MeasureError::from);
+    let embeddings = embed_all(network, len, &progress, face)?;
+    progress.finish_and_clear();
+    let scores = all_pairs(&embeddings, &held_out.people()).sorted().ok_or(MeasureError::NoPairs)?;
+    let points = operating_points(&scores);
+    Ok(Measured { embeddings, scores, points })
+}
+
+/// Faces of several people, spread over the held-out images.
+fn self_test(held_out: &HeldOut<'_>, embeddings: &[Embedding]) -> Result<Vec<SelfTestFace>, PackError> {
+    let len = embeddings.len();
+    let picked = (0..SELF_TEST_FACES.min(len)).map(|i| i * len / SELF_TEST_FACES.min(len));
+    picked.map(|i| Ok(SelfTestFace::new(&held_out.face(i)?, embeddings[i].clone()))).collect()
+}
+
+fn evaluation(
+    recipe: &Recipe,
+    held_out: &HeldOut<'_>,
+    quantized: &Measured,
+    float: &Measured,
+) -> Result<Evaluation, MeasureError> {
+    let people = held_out.people();
+    let pixels: Result<Vec<_>, _> = (0..people.len()).map(|i| held_out.face(i)).collect();
+    let pixels: Option<Vec<_>> = pixels?.iter().map(raw_pixels).collect();
+    let raw_pixels_eer = pixels.and_then(|p| Some(all_pairs(&p, &people).sorted()?.eer()));
+    let cosines: Vec<f64> = quantized
+        .embeddings
+        .iter()
+        .zip(&float.embeddings)
+        .filter_map(|(q, f)| q.cosine(f).map(f64::from))
+        .collect();
+    Ok(Evaluation {
+        protocol: "all pairs of held-out people".into(),
+        people: people.iter().collect::<HashSet<_>>().len() as u64,
+        images: people.len() as u64,
+        genuine: quantized.scores.genuine().len() as u64,
+        impostor: quantized.scores.impostor().len() as u64,
+        mirror_sum: recipe.training.mirror_sum,
+        quantized: accuracy(&quantized.scores),
+        float: accuracy(&float.scores),
+        float_vs_quantized: Agreement {
+            cosine_mean: cosines.iter().sum::<f64>() / cosines.len() as f64,
+            cosine_min: cosines.iter().copied().fold(1.0, f64::min),
+        },
+        raw_pixels_eer,
+        operating_points: quantized.points.iter().map(reported).collect(),
+    })
+}
+
+fn reported(point: &OperatingPoint) -> crate::report::OperatingPoint {
+    crate::report::OperatingPoint {
+        threshold: f64::from(point.threshold),
+        fmr: point.fmr,
+        fnmr: point.fnmr,
+        impostor_pairs: point.impostor_pairs,
+        genuine_pairs: point.genuine_pairs,
+    }
+}
+
+fn accuracy(scores: &Sorted) -> Accuracy {
+    let tar = [("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)]
+        .into_iter()
+        .filter_map(|(name, far)| Some((name.to_string(), scores.tar(far)?)))
+        .collect();
+    let bins = |scores: &[f32]| {
+        let mut counts = vec![0; HISTOGRAM_BINS];
+        for score in scores {
+            let bin = ((score + 1.0) / 2.0 * HISTOGRAM_BINS as f32) as usize;
+            counts[bin.min(HISTOGRAM_BINS - 1)] += 1;
+        }
+        counts
+    };
+    let (genuine, impostor) = (bins(scores.genuine()), bins(scores.impostor()));
+    let histogram = Histogram { from: -1.0, to: 1.0, genuine, impostor };
+    Accuracy { eer: scores.eer(), tar, roc: scores.roc(ROC_POINTS), histogram }
+}

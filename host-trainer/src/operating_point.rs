@@ -1,0 +1,48 @@
+//! Thresholds for stated false-match rates, measured on pairs of people the network never saw.
+
+use crate::evaluate::verification::Sorted;
+use shared::bundle::OperatingPoint;
+
+/// False matches that must be behind a threshold for its rate to mean anything: with ten, the
+/// 95 % confidence interval is about half to twice the rate.
+const FALSE_MATCHES_NEEDED: f64 = 10.0;
+
+/// A point for each of 1e-1, 1e-2, ... as far down as the impostor pairs carry, and the halves
+/// and fifths between, so that a gallery of a few people does not jump a whole decade.
+pub fn operating_points(scores: &Sorted) -> Vec<OperatingPoint> {
+    let pairs = scores.impostor().len();
+    let rates = (1..=9).flat_map(|decade| [10.0, 5.0, 2.0].map(|f| f * 10_f64.powi(-decade - 1)));
+    rates
+        .take_while(|fmr| fmr * pairs as f64 >= FALSE_MATCHES_NEEDED)
+        .map(|fmr| {
+            let threshold = scores.threshold_at(fmr);
+            OperatingPoint {
+                threshold,
+                fmr,
+                fnmr: scores.fnmr(threshold),
+                impostor_pairs: pairs as u64,
+                genuine_pairs: scores.genuine().len() as u64,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::verification::Scores;
+
+    #[test]
+    fn rates_go_as_far_down_as_the_pairs_carry() {
+        for (pairs, lowest) in [(100, 0.1), (1_000, 0.01), (6_000, 0.002), (50, f64::NAN)] {
+            let impostor = (0..pairs).map(|i| i as f32 / pairs as f32).collect();
+            let scores = Scores { genuine: vec![0.2, 1.0], impostor }.sorted().unwrap();
+            let points = operating_points(&scores);
+            assert_eq!(points.last().map(|p| p.fmr), Some(lowest).filter(|l| !l.is_nan()));
+            for point in points {
+                assert!(scores.fmr(point.threshold) <= point.fmr + 1e-9);
+                assert_eq!(point.fnmr, 0.5);
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The report of a run: one HTML page with charts and pictures that needs no other file, no script
+//! and no network.
+//!
+//! The way through: `inputs` reads the run folder and the door's events, `charts` draws, `summary`,
+//! `tables` and `strip` write their sections, `page` puts them in order, [`write`] stores the page.
+
+mod charts;
+mod figures;
+mod inputs;
+mod page;
+mod pictures;
+mod records;
+mod scenes;
+mod strip;
+mod summary;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+pub use records::{Accuracy, Agreement, Evaluation, Histogram, OperatingPoint, Progress, RunInfo};
+pub use records::{EVALUATION_FILE, METRICS_FILE, RUN_FILE};
+
+/// What the report is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources<'a> {
+    /// The run folder, which holds [`METRICS_FILE`], [`RUN_FILE`] and [`EVALUATION_FILE`].
+    pub run: &'a Path,
+    /// The door's events, one file of JSON lines a scene, in the order in which to show them.
+    pub events: &'a [PathBuf],
+    /// The folder beneath which the frames lie that the events name; none shows placeholders.
+    pub frames: Option<&'a Path>,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// A file of the run or of the door's events is missing or is not text.
+    #[error("cannot read {}: {source}; {advice}", .file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A line does not parse.
+    #[error("{}, line {line}, column {column}: {found}; {advice}", .file.display())]
+    Malformed {
+        /// The file.
+        file: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The column, counted from 1.
+        column: usize,
+        /// What is wrong there.
+        found: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A file parses, and nothing can be drawn from it.
+    #[error("{}: {found}; {advice}", .file.display())]
+    Unusable {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        found: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A chart could not be drawn, which is a defect of the report.
+    #[error("cannot draw the {chart} chart: {reason}; please report it with the run folder")]
+    Chart {
+        /// The chart.
+        chart: &'static str,
+        /// What the drawing library said.
+        reason: String,
+    },
+    /// The page could not be stored.
+    #[error("cannot write {}: {source}; check that its folder exists and has room", .file.display())]
+    Unwritable {
+        /// The page.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Writes the report to `out`: the old page or the new one, whole. Only the owner can read it, for
+/// it shows faces.
+///
+/// # Errors
+/// [`ReportError`] names the file, the line where there is one, and what to do. A frame that
+/// cannot be found or decoded is no error: a placeholder stands for it.
+pub fn write(sources: &Sources<'_>, out: &Path) -> Result<(), ReportError> {
+    let inputs = inputs::read(sources)?;
+    let pictures = pictures::Pictures::beneath(sources.frames);
+    let html = page::render(&inputs, &pictures)?;
+    store(&html, out).map_err(|source| ReportError::Unwritable {
+        file: out.to_owned(),
+        source,
+    })
+}
+
+fn store(html: &str, out: &Path) -> io::Result<()> {
+    let folder = match out.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // A temporary file has mode 0600, and the rename keeps it.
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    beside.write_all(html.as_bytes())?;
+    beside.as_file().sync_all()?;
+    beside.persist(out)?;
+    File::open(folder)?.sync_all()
+}

@@ -1,0 +1,160 @@
+//! The page: its sections in order.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use plotters::style::RGBColor;
+
+use super::ReportError;
+use super::charts::{self, BLUE, GRAY, GREEN, INK, ORANGE, RULE, VERMILION};
+use super::figures::{count, percent, rounded};
+use super::inputs::Inputs;
+use super::pictures::Pictures;
+use super::records::{Evaluation, OperatingPoint};
+use super::{strip, summary, tables};
+
+const STYLE: &str = include_str!("style.css");
+// The page asks nobody for anything, whatever is written in the files it was made from.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The whole page. Markup escapes what comes from files; only charts are passed as they are.
+pub(super) fn render(inputs: &Inputs, pictures: &Pictures) -> Result<String, ReportError> {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light";
+                title { "Facelatch report: " (inputs.run.recipe) }
+                style { (PreEscaped(colors())) (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    header {
+                        p.kicker { "Facelatch training report" }
+                        h1 { (inputs.run.recipe) }
+                    }
+                    (summary::section(inputs))
+                    (measured(inputs)?)
+                    @if !inputs.scenes.is_empty() {
+                        h2 { "At the door" }
+                        p.note { "Each card is a frame as the door judged it: the bar is the score, the tick the threshold." }
+                        @for scene in &inputs.scenes { (strip::section(scene, pictures)) }
+                    }
+                    (origin(inputs))
+                }
+            }
+        }
+    };
+    Ok(page.into_string())
+}
+
+/// The training, and what was measured after it.
+fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
+    let Inputs {
+        evaluation, run, ..
+    } = inputs;
+    let door = inputs.door_point();
+    Ok(html! {
+        h2 { "Training" }
+        figure {
+            (PreEscaped(charts::loss(&inputs.progress)?))
+            figcaption { (run.loss) ". " (learning(inputs)) }
+        }
+        h2 { "Telling people apart" }
+        figure {
+            (roc_legend(evaluation, door))
+            (PreEscaped(charts::roc(evaluation, door)?))
+            figcaption { (protocol(evaluation)) }
+        }
+        h2 { "Scores" }
+        figure {
+            p.legend {
+                (key("fill genuine", "genuine pairs"))
+                (key("fill impostor", "impostor pairs"))
+            }
+            (PreEscaped(charts::scores(&evaluation.quantized.histogram, door)?))
+            figcaption { "Quantized network, each area scaled to 1. " (protocol(evaluation)) }
+        }
+        h2 { "Operating points" }
+        (tables::operating_points(evaluation, door))
+        h2 { "Float and quantized" }
+        (tables::float_against_quantized(evaluation))
+    })
+}
+
+fn roc_legend(evaluation: &Evaluation, door: Option<&OperatingPoint>) -> Markup {
+    html! {
+        p.legend {
+            (key("quantized", &format!("quantized, EER {}", percent(evaluation.quantized.eer))))
+            (key("float", &format!("float, EER {}", percent(evaluation.float.eer))))
+            (key("chance", "chance"))
+            @if let Some(eer) = evaluation.raw_pixels_eer {
+                (key("raw", &format!("raw pixels, EER {}", percent(eer))))
+            }
+            @if door.is_some() { (key("door", "operating point")) }
+        }
+    }
+}
+
+fn key(class: &str, name: &str) -> Markup {
+    html! { span { i class=(class) {} (name) } }
+}
+
+/// Protocol and pairs, as every figure has to say them.
+fn protocol(evaluation: &Evaluation) -> Markup {
+    html! {
+        "Protocol: " (evaluation.protocol) "; " (count(evaluation.people)) " people, "
+        (count(evaluation.images)) " images, " (count(evaluation.genuine)) " genuine and "
+        (count(evaluation.impostor)) " impostor pairs; an embedding is "
+        @if evaluation.mirror_sum { "the sum over the image and its mirror image." }
+        @else { "that of the image alone." }
+    }
+}
+
+fn learning(inputs: &Inputs) -> Markup {
+    let drops = charts::drops(&inputs.progress);
+    let ends = (inputs.progress.first(), inputs.progress.last());
+    html! {
+        "The thin line is each measurement, the thick one their running mean. "
+        @if let (Some(first), Some(last)) = ends {
+            (count(last.step)) " steps in " (count(last.epoch)) " epochs; the learning rate goes from "
+            (rounded(first.learning_rate)) " to " (rounded(last.learning_rate))
+            @if drops.is_empty() { "." } @else { ", and each dashed line is a drop." }
+        }
+    }
+}
+
+/// What the run was, so that it can be repeated.
+fn origin(inputs: &Inputs) -> Markup {
+    let run = &inputs.run;
+    html! {
+        footer {
+            h2 { "How to repeat it" }
+            dl.facts {
+                dt { "seed" } dd { (run.seed) }
+                dt { "data" } dd { code { (run.data_digest) } }
+                dt { "revision" } dd { code { (run.git_revision) } }
+                dt { "people" } dd { (count(run.people)) " trained on, " (count(run.held_out_people)) " held out" }
+                dt { "device" } dd { (run.device) }
+            }
+            pre { (run.recipe_toml) }
+            p.note { "Where this page shows real people, it is biometric data: keep it as safe as the door's store." }
+        }
+    }
+}
+
+/// The charts' colors for the style sheet, so that a legend has its curve's color.
+fn colors() -> String {
+    let named = [
+        ("blue", BLUE),
+        ("vermilion", VERMILION),
+        ("green", GREEN),
+        ("orange", ORANGE),
+        ("ink", INK),
+        ("gray", GRAY),
+        ("rule", RULE),
+    ];
+    let lines = named.map(|(name, RGBColor(r, g, b))| format!("--{name}:rgb({r},{g},{b});"));
+    format!(":root{{{}}}\n", lines.concat())
+}

@@ -1,0 +1,105 @@
+//! The tables: operating points, and float against quantized.
+
+use maud::{Markup, html};
+
+use super::figures::{count, odds, percent, score};
+use super::records::{Evaluation, OperatingPoint};
+
+/// The thresholds that the bundle carries; `door` is the one that the charts mark.
+pub(super) fn operating_points(evaluation: &Evaluation, door: Option<&OperatingPoint>) -> Markup {
+    html! {
+        table {
+            caption { "FMR: impostor pairs that match. FNMR: genuine pairs that do not. Measured on the quantized network; ● is drawn in the charts." }
+            thead { tr {
+                th { "threshold" } th { "FMR" } th { "FNMR" }
+                th { "false matches" } th { "impostor pairs" } th { "genuine pairs" }
+            } }
+            tbody {
+                @for point in &evaluation.operating_points {
+                    tr.chosen[Some(point) == door] {
+                        td { @if Some(point) == door { "● " } (score(point.threshold)) }
+                        td { (percent(point.fmr)) @if point.fmr > 0.0 { small { (odds(point.fmr)) } } }
+                        td { (percent(point.fnmr)) }
+                        td { (count(false_matches(point))) }
+                        td { (count(point.impostor_pairs)) }
+                        td { (count(point.genuine_pairs)) }
+                    }
+                }
+                @if evaluation.operating_points.is_empty() {
+                    tr { td colspan="6" { "No threshold was measured." } }
+                }
+            }
+        }
+        p.note {
+            "A rate stands on the pairs that it was counted from: with no false match in "
+            i { "n" } " pairs, 95% confidence says only that the rate is below 3/" i { "n" }
+            ", and pairs that share a person say less than as many strangers."
+        }
+    }
+}
+
+fn false_matches(point: &OperatingPoint) -> u64 {
+    (point.fmr * point.impostor_pairs as f64).round() as u64
+}
+
+/// What the quantization cost.
+pub(super) fn float_against_quantized(evaluation: &Evaluation) -> Markup {
+    let Evaluation {
+        float,
+        quantized,
+        float_vs_quantized,
+        ..
+    } = evaluation;
+    html! {
+        table {
+            caption {
+                "The same pairs scored by both networks. An image's two embeddings have a cosine of "
+                (format!("{:.5}", float_vs_quantized.cosine_mean)) " in the mean and "
+                (format!("{:.5}", float_vs_quantized.cosine_min)) " in the worst case."
+            }
+            thead { tr { th {} th { "float" } th { "quantized" } th { "difference" } } }
+            tbody {
+                (row("equal error rate", float.eer, Some(quantized.eer)))
+                @for (far, tar) in by_falling_rate(evaluation) {
+                    (row(&format!("true accepts at {} false accepts", percent(far)), tar,
+                        rate_at(evaluation, far)))
+                }
+                @if let Some(raw) = evaluation.raw_pixels_eer {
+                    tr.aside {
+                        td { "equal error rate of raw pixels, no network" }
+                        td colspan="2" { (percent(raw)) } td {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(name: &str, float: f64, quantized: Option<f64>) -> Markup {
+    html! {
+        tr {
+            td { (name) }
+            td { (percent(float)) }
+            @if let Some(quantized) = quantized {
+                td { (percent(quantized)) }
+                td { (format!("{:+.2}", (quantized - float) * 100.0).replace('-', "\u{2212}")) " points" }
+            } @else {
+                td { "not measured" } td {}
+            }
+        }
+    }
+}
+
+fn by_falling_rate(evaluation: &Evaluation) -> Vec<(f64, f64)> {
+    let rates = evaluation.float.tar.iter();
+    let mut rates: Vec<_> = rates
+        .filter_map(|(far, &tar)| Some((far.parse::<f64>().ok()?, tar)))
+        .collect();
+    rates.sort_by(|a, b| b.0.total_cmp(&a.0));
+    rates
+}
+
+fn rate_at(evaluation: &Evaluation, far: f64) -> Option<f64> {
+    let mut rates = evaluation.quantized.tar.iter();
+    rates.find_map(|(key, &tar)| (key.parse() == Ok(far)).then_some(tar))
+}

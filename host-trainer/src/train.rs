@@ -1,0 +1,242 @@
+//! The training loop.
+
+use crate::backbone::Module;
+use crate::checkpoint::{self, CheckpointError, Progress};
+use crate::config::{ComputePrecision, Recipe};
+use crate::dataset::loader::{self, Batch, Order, TrainingSet};
+use crate::dataset::packed::{PackError, bar};
+use crate::loss::Head;
+use crate::native;
+use crate::optimize::Sgd;
+use crate::report;
+use shared::preprocess::{InputSpec, PixelOrder};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use tch::{Device, Kind, Tensor};
+
+/// Steps from one line of metrics to the next; the loss is looked at as often.
+const METRICS_EVERY: u64 = 10;
+/// Name of the checkpoint in a run's folder.
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// Why a training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// Reading or saving a checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Reading a crop.
+    #[error(transparent)]
+    Data(#[from] PackError),
+    /// Writing the metrics.
+    #[error("{path}: {source}; free some space and run the same command again, it goes on from the last checkpoint")]
+    Metrics {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The weights are lost to infinity; the last checkpoint is not.
+    #[error("the loss is not finite at step {step}: lower [optimizer] learning_rate and start with a new --out; the last checkpoint in this one is from before")]
+    NotFinite {
+        /// Within [`METRICS_EVERY`] steps.
+        step: u64,
+    },
+}
+
+/// A network at the end of its training.
+pub struct Trained {
+    /// With its weights.
+    pub module: Module,
+    /// Images a second, without measuring and saving; 0 if nothing was left to train.
+    pub images_per_s: f64,
+}
+
+struct Run<'a> {
+    recipe: &'a Recipe,
+    input: InputSpec,
+    device: Device,
+    module: Module,
+    head: Head,
+    sgd: Sgd,
+}
+
+/// Trains to the recipe's last step, from the checkpoint in `out` if there is one.
+///
+/// # Errors
+/// [`TrainError`]; the checkpoint in `out` is whole.
+pub fn train(
+    recipe: &Recipe,
+    set: Arc<TrainingSet>,
+    data_digest: &str,
+    out: &Path,
+) -> Result<Trained, TrainError> {
+    let mut run = Run::new(recipe, set.classes());
+    let run_digest = run_digest(recipe, data_digest);
+    let checkpoint = out.join(CHECKPOINT);
+    let done = checkpoint::load(&checkpoint, &run_digest, &run.state())?.unwrap_or(0);
+    let mut metrics = Metrics::open(&out.join(report::METRICS_FILE), done)?;
+    let training = &recipe.training;
+    let order = Order {
+        seed: recipe.seed,
+        batch_size: training.batch_size,
+        mirror: training.mirror,
+        first_step: done,
+        end_step: training.steps,
+    };
+    let per_epoch = set.steps_per_epoch(training.batch_size);
+    let progress = bar(training.steps, "training");
+    progress.set_position(done);
+    let mut loss_sum = Tensor::zeros([], (Kind::Float, run.device));
+    for (step, batch) in (done..).zip(loader::start(set, order)) {
+        loss_sum += run.step(&batch?, step);
+        progress.inc(1);
+        let (now, last) = (step + 1, step + 1 == training.steps);
+        if now % METRICS_EVERY == 0 || last {
+            let epoch = step / per_epoch + 1;
+            let rate = recipe.optimizer.learning_rate_at(step);
+            let line = metrics.line(now, epoch, rate, f64::try_from(&loss_sum).unwrap_or(f64::NAN), training.batch_size)?;
+            loss_sum = loss_sum.zeros_like();
+            progress.set_message(format!(
+                "epoch {epoch}  loss {:.3}  rate {rate:.4}  {:.0} images/s",
+                line.loss, line.images_per_s
+            ));
+        }
+        if now % training.checkpoint_every == 0 || last {
+            let progress = Progress { step: now, run_digest: run_digest.clone() };
+            checkpoint::save(&checkpoint, &progress, &run.state())?;
+        }
+    }
+    progress.finish_and_clear();
+    Ok(Trained { module: run.module, images_per_s: metrics.images_per_s() })
+}
+
+fn run_digest(recipe: &Recipe, data_digest: &str) -> String {
+    // A run may be made longer and saved more often; all else must be as it was.
+    let mut same = recipe.clone();
+    (same.training.steps, same.training.checkpoint_every) = (0, 0);
+    shared::digest::Digest::of(format!("{}{data_digest}", same.to_toml()).as_bytes()).to_string()
+}
+
+impl<'a> Run<'a> {
+    fn new(recipe: &'a Recipe, classes: i64) -> Self {
+        let device = native::device();
+        tch::manual_seed(recipe.seed as i64);
+        let graph = recipe.backbone.graph().expect("checked with the recipe");
+        let input = recipe.input_spec(&graph);
+        let head = Head::new(&recipe.loss, classes, graph.embedding_len, device);
+        let module = Module::new(graph, device);
+        let own = module.trainable().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+        let sgd = Sgd::new(recipe.optimizer.clone(), own.chain(head.trainable()));
+        Self { recipe, input, device, module, head, sgd }
+    }
+
+    /// All tensors that a resumed run needs.
+    fn state(&self) -> Vec<(String, Tensor)> {
+        let own = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.shallow_clone());
+        let velocity = |(name, tensor): (&String, &Tensor)| {
+            (format!("velocity/{name}"), tensor.shallow_clone())
+        };
+        let weights = self.module.tensors().iter().map(own).chain(self.head.trainable());
+        weights.chain(self.sgd.velocities().map(velocity)).collect()
+    }
+
+    /// One step; gives the loss, still on the device.
+    fn step(&mut self, batch: &Batch, step: u64) -> Tensor {
+        let images = images(batch, &self.input, self.device);
+        let labels = Tensor::from_slice(&batch.labels).to_device(self.device);
+        let embed = || self.module.forward(&images, true);
+        let embeddings = match self.recipe.training.precision {
+            ComputePrecision::F32 => embed(),
+            ComputePrecision::Bf16 => native::autocast_bf16(self.device, embed),
+        };
+        // The loss is computed in f32 always: bfloat16 has three digits, and the scale is 30.
+        let loss = self.head.loss(&embeddings.to_kind(Kind::Float), &labels);
+        loss.backward();
+        self.sgd.step(step);
+        self.module.clamp_slopes();
+        loss.detach()
+    }
+}
+
+/// `[B, 3, H, W]` floats with the channels innermost, normalized as [`InputSpec::prepare`] does.
+pub fn images(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
+    let (height, width) = (input.template.height() as i64, input.template.width() as i64);
+    let bytes = Tensor::from_slice(&batch.pixels).view([-1, height, width, 3]).to_device(device);
+    let planes = bytes.permute([0, 3, 1, 2]);
+    let planes = match input.pixel_order {
+        PixelOrder::Rgb => planes,
+        PixelOrder::Bgr => planes.flip([1]),
+    };
+    let row = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]).to_device(device);
+    native::channels_last(&((planes.to_kind(Kind::Float) - row(input.mean)) / row(input.std)))
+}
+
+/// The lines of `metrics.jsonl`.
+struct Metrics {
+    path: PathBuf,
+    file: File,
+    started: Instant,
+    elapsed_before: f64,
+    last: (u64, Instant),
+    trained: (u64, f64),
+}
+
+impl Metrics {
+    /// Keeps the lines up to step `done`, of the run that is resumed.
+    fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
+        let failed = |source| TrainError::Metrics { path: path.into(), source };
+        let mut kept = Vec::new();
+        let mut elapsed_before = 0.0;
+        if let Ok(old) = File::open(path) {
+            for line in BufReader::new(old).lines().map_while(Result::ok) {
+                let Ok(parsed) = serde_json::from_str::<report::Progress>(&line) else { break };
+                if parsed.step > done {
+                    break;
+                }
+                elapsed_before = parsed.elapsed_s;
+                kept.extend(line.bytes().chain([b'\n']));
+            }
+        }
+        std::fs::write(path, kept).map_err(failed)?;
+        let file = File::options().append(true).open(path).map_err(failed)?;
+        let now = Instant::now();
+        Ok(Self { path: path.into(), file, started: now, elapsed_before, last: (done, now), trained: (0, 0.0) })
+    }
+
+    fn line(
+        &mut self,
+        step: u64,
+        epoch: u64,
+        learning_rate: f64,
+        loss_sum: f64,
+        batch_size: usize,
+    ) -> Result<report::Progress, TrainError> {
+        if !loss_sum.is_finite() {
+            return Err(TrainError::NotFinite { step });
+        }
+        let (steps, seconds) = (step - self.last.0, self.last.1.elapsed().as_secs_f64());
+        let images = steps * batch_size as u64;
+        self.last = (step, Instant::now());
+        self.trained = (self.trained.0 + images, self.trained.1 + seconds);
+        let line = report::Progress {
+            step,
+            epoch,
+            loss: loss_sum / steps as f64,
+            learning_rate,
+            images_per_s: images as f64 / seconds,
+            elapsed_s: self.elapsed_before + self.started.elapsed().as_secs_f64(),
+        };
+        let json = serde_json::to_string(&line).expect("plain numbers");
+        writeln!(self.file, "{json}")
+            .map_err(|source| TrainError::Metrics { path: self.path.clone(), source })?;
+        Ok(line)
+    }
+
+    fn images_per_s(&self) -> f64 {
+        if self.trained.1 > 0.0 { self.trained.0 as f64 / self.trained.1 } else { 0.0 }
+    }
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask test`: everything that CI runs.
+
+use crate::workspace::{self, cargo};
+use crate::{demo, python, setup};
+use anyhow::Result;
+use std::process::Command;
+use std::time::Instant;
+
+type Step = fn() -> Result<Outcome>;
+
+enum Outcome {
+    Passed,
+    /// Why.
+    Skipped(&'static str),
+}
+
+/// In the order of what fails soonest. Every build takes the whole workspace, so that shared
+/// dependencies keep one set of features and are compiled once.
+const STEPS: [(&str, Step); 8] = [
+    ("setup", || passed(setup::run(&setup::Args::with_python()))),
+    ("format", || {
+        run_step(&mut cargo(["fmt", "--all", "--check"]))
+    }),
+    ("lints", || {
+        run_step(&mut cargo([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    }),
+    ("documentation", || {
+        let mut doc = cargo(["doc", "--workspace", "--no-deps"]);
+        run_step(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    }),
+    ("tests", tests),
+    ("default members do without libtorch", || {
+        run_step(cargo(["check"]).env("LIBTORCH", "/nonexistent"))
+    }),
+    ("licenses and sources", licenses),
+    ("demo", || passed(demo::run(&demo::Args::checked()))),
+];
+
+/// Runs the steps and stops at the first that fails.
+///
+/// # Errors
+/// The name of the step that failed, and why.
+pub(crate) fn run() -> Result<()> {
+    play(&STEPS)
+}
+
+fn play(steps: &[(&str, Step)]) -> Result<()> {
+    let (mut passed, mut skipped) = (0, 0);
+    for (name, step) in steps {
+        println!("\n==== {name}");
+        let start = Instant::now();
+        let outcome = step();
+        let seconds = start.elapsed().as_secs_f64();
+        match outcome {
+            Ok(Outcome::Passed) => {
+                passed += 1;
+                println!("---- {name}: passed in {seconds:.1} s");
+            }
+            Ok(Outcome::Skipped(why)) => {
+                skipped += 1;
+                println!("---- {name}: skipped, {why}");
+            }
+            Err(error) => {
+                println!(
+                    "---- {name}: failed after {seconds:.1} s\n{}",
+                    tally(passed, 1, skipped)
+                );
+                return Err(error.context(format!("step \"{name}\"")));
+            }
+        }
+    }
+    println!("\n{}", tally(passed, 0, skipped));
+    Ok(())
+}
+
+/// The closing line, in the form that test runners share.
+fn tally(passed: usize, failed: usize, skipped: usize) -> String {
+    match skipped {
+        0 => format!("{passed} passed, {failed} failed"),
+        _ => format!("{passed} passed, {failed} failed, {skipped} skipped"),
+    }
+}
+
+fn run_step(command: &mut Command) -> Result<Outcome> {
+    passed(workspace::run(command))
+}
+
+fn passed(result: Result<()>) -> Result<Outcome> {
+    result.map(|()| Outcome::Passed)
+}
+
+fn tests() -> Result<Outcome> {
+    let mut tests = cargo(["test", "--workspace"]);
+    // The trainer's ONNX tests ask this Python for a second opinion.
+    tests.env("FACELATCH_PYTHON", python::ensure()?);
+    run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
+}
+
+fn licenses() -> Result<Outcome> {
+    if !workspace::answers("cargo-deny", &["--version"]) {
+        return Ok(Outcome::Skipped(
+            "cargo-deny is missing: `cargo install cargo-deny`",
+        ));
+    }
+    run_step(&mut cargo(["deny", "check", "licenses", "bans", "sources"]))
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+    use anyhow::bail;
+
+    #[test]
+    fn stops_at_the_first_failure_and_names_it() {
+        let fails: Step = || bail!("broken");
+        let never: Step = || panic!("a step after a failure");
+        let error = play(&[
+            ("one", || Ok(Outcome::Passed)),
+            ("two", fails),
+            ("three", never),
+        ]);
+        assert_eq!(format!("{:#}", error.unwrap_err()), "step \"two\": broken");
+        play(&[
+            ("one", || Ok(Outcome::Skipped("why"))),
+            ("two", || Ok(Outcome::Passed)),
+        ])
+        .unwrap();
+    }
+
+    #[test]
+    fn closing_line_has_the_shared_form() {
+        assert_eq!(tally(8, 0, 0), "8 passed, 0 failed");
+        assert_eq!(tally(3, 1, 2), "3 passed, 1 failed, 2 skipped");
+    }
+}
