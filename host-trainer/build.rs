@@ -5,10 +5,14 @@ use std::path::PathBuf;
 fn main() {
     println!("cargo:rerun-if-changed=src/native/native.cpp");
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    let libtorch = PathBuf::from(std::env::var_os("LIBTORCH").unwrap_or_else(|| ".libtorch".into()));
+    let libtorch =
+        PathBuf::from(std::env::var_os("LIBTORCH").unwrap_or_else(|| ".libtorch".into()));
     // The link that `cargo xtask setup` makes is resolved, so that a binary outlives a checkout.
     let libtorch = libtorch.canonicalize().unwrap_or_else(|error| {
-        panic!("no libtorch at {}: {error}; run `cargo xtask setup` first", libtorch.display())
+        panic!(
+            "no libtorch at {}: {error}; run `cargo xtask setup` first",
+            libtorch.display()
+        )
     });
     let lib = libtorch.join("lib");
     cc::Build::new()
@@ -23,5 +27,8 @@ fn main() {
     println!("cargo:rustc-link-lib=torch_cpu");
     println!("cargo:rustc-link-lib=c10");
     // A DT_RUNPATH, which a user's LD_LIBRARY_PATH (a CUDA libtorch, say) goes before.
-    println!("cargo:rustc-link-arg=-Wl,--enable-new-dtags,-rpath,{}", lib.display());
+    println!(
+        "cargo:rustc-link-arg=-Wl,--enable-new-dtags,-rpath,{}",
+        lib.display()
+    );
 }

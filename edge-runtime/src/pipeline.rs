@@ -62,15 +62,20 @@ impl<P: OutputPin> Pipeline<P> {
             Watch::new(&mut self, started, stop, &mut *events).run(frames)
         }));
         // First the lock, then the words.
+        let was_released = self.lock.relock_at().is_some();
         let relocked = self.lock.relock();
+        let at_ms = millis(started.elapsed());
         let ended = watched.unwrap_or_else(|panic| Err(RunError::Panic(crate::said(&*panic))));
-        let ended = ended.and_then(|reason| Ok(relocked.map(|()| reason)?));
+        let ended = ended.and_then(|reason| Ok(relocked.clone().map(|()| reason)?));
         let reason = match &ended {
             Ok(reason) => (*reason).to_owned(),
             Err(error) => error.to_string(),
         };
-        let at_ms = millis(started.elapsed());
-        let told = events(&Event::Stopped { at_ms, reason });
+        let mut told = Ok(());
+        if was_released && relocked.is_ok() {
+            told = events(&Event::Relocked { at_ms });
+        }
+        let told = told.and(events(&Event::Stopped { at_ms, reason }));
         ended?;
         Ok(told?)
     }
@@ -195,26 +200,17 @@ impl<'a, P: OutputPin> Watch<'a, P> {
     /// Decide, actuate, tell.
     fn decide(&mut self, frame: String, at: Duration, look: Look) -> Result<(), RunError> {
         let needed = self.door.rule.needed();
-        let seen = look
-            .subject
-            .clone()
-            .map_or(Observation::Nobody, Observation::Match);
-        let mut released = None;
-        let agreeing = match self.decision.step(at, seen) {
-            Action::Wait { agreeing } => agreeing,
-            Action::Release(subject) => {
-                let now = self.started.elapsed();
-                if self.door.lock.release(now)? {
-                    released = Some((millis(now), subject));
-                }
-                needed
-            }
+        let subject = look.subject.clone();
+        let seen = subject.map_or(Observation::Nobody, Observation::Match);
+        let (agreeing, released) = match self.decision.step(at, seen) {
+            Action::Wait { agreeing } => (agreeing, None),
+            Action::Release(subject) => (needed, self.release(subject)?),
         };
         let reason = match look.outcome {
             Outcome::Match => format!("{}; {agreeing} of {needed} frames agree", look.reason),
             _ => look.reason,
         };
-        let event = Event::Frame(FrameEvent {
+        let frame = FrameEvent {
             frame,
             at_ms: millis(at),
             subject: look.subject,
@@ -225,17 +221,20 @@ impl<'a, P: OutputPin> Watch<'a, P> {
             outcome: look.outcome,
             reason,
             lock: self.lock_state(),
-        });
-        (self.events)(&event)?;
-        if let Some((at_ms, subject)) = released {
-            let hold_ms = millis(self.door.lock.hold());
-            (self.events)(&Event::Released {
-                at_ms,
-                subject,
-                hold_ms,
-            })?;
-        }
-        Ok(())
+        };
+        (self.events)(&Event::Frame(frame))?;
+        released.map_or(Ok(()), |event| Ok((self.events)(&event)?))
+    }
+
+    /// Actuate; the event of a lock that was locked.
+    fn release(&mut self, subject: String) -> Result<Option<Event>, RunError> {
+        let now = self.started.elapsed();
+        let was_locked = self.door.lock.release(now)?;
+        Ok(was_locked.then(|| Event::Released {
+            at_ms: millis(now),
+            subject,
+            hold_ms: millis(self.door.lock.hold()),
+        }))
     }
 
     fn lock_state(&self) -> LockState {

@@ -41,7 +41,9 @@ pub enum CheckpointError {
         reason: String,
     },
     /// Of another recipe or other data.
-    #[error("{path}: made by another recipe or other data; give another --out, or move it away to start again from nothing")]
+    #[error(
+        "{path}: made by another recipe or other data; give another --out, or move it away to start again from nothing"
+    )]
     OtherRun {
         /// The file.
         path: PathBuf,
@@ -61,12 +63,22 @@ pub fn save(
         .iter()
         .map(|(name, tensor)| {
             let shape = tensor.size().iter().map(|n| *n as usize).collect();
-            (name, shape, floats(tensor).iter().flat_map(|x| x.to_le_bytes()).collect())
+            (
+                name,
+                shape,
+                floats(tensor)
+                    .iter()
+                    .flat_map(|x| x.to_le_bytes())
+                    .collect(),
+            )
         })
         .collect();
     let views = bytes.iter().map(|(name, shape, data)| {
         let view = TensorView::new(Dtype::F32, shape.clone(), data);
-        (name.as_str(), view.expect("the bytes are those of the shape"))
+        (
+            name.as_str(),
+            view.expect("the bytes are those of the shape"),
+        )
     });
     let step = ("step".to_string(), progress.step.to_string());
     let digest = ("run".to_string(), progress.run_digest.clone());
@@ -77,7 +89,11 @@ pub fn save(
 
 /// The numbers of a tensor in row-major order, whatever its layout and device.
 pub fn floats(tensor: &Tensor) -> Vec<f32> {
-    let flat = tensor.detach().to_kind(Kind::Float).contiguous().flatten(0, -1);
+    let flat = tensor
+        .detach()
+        .to_kind(Kind::Float)
+        .contiguous()
+        .flatten(0, -1);
     Vec::try_from(flat).expect("a flat tensor of floats")
 }
 
@@ -90,8 +106,14 @@ pub fn load(
     run_digest: &str,
     tensors: &[(String, Tensor)],
 ) -> Result<Option<u64>, CheckpointError> {
-    let read = |source| CheckpointError::Read { path: path.into(), source };
-    let damaged = |reason: String| CheckpointError::Damaged { path: path.into(), reason };
+    let read = |source| CheckpointError::Read {
+        path: path.into(),
+        source,
+    };
+    let damaged = |reason: String| CheckpointError::Damaged {
+        path: path.into(),
+        reason,
+    };
     match std::fs::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(read(error)),
@@ -101,7 +123,9 @@ pub fn load(
     let bytes = std::fs::read(path).map_err(read)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
     let entry = |key| header.metadata().as_ref().and_then(|m| m.get(key));
-    let step = entry("step").and_then(|s| s.parse().ok()).ok_or_else(|| damaged("no step".into()))?;
+    let step = entry("step")
+        .and_then(|s| s.parse().ok())
+        .ok_or_else(|| damaged("no step".into()))?;
     if entry("run").is_none_or(|run| run != run_digest) {
         return Err(CheckpointError::OtherRun { path: path.into() });
     }
@@ -113,18 +137,28 @@ pub fn load(
 }
 
 fn fill(tensor: &Tensor, name: &str, stored: &SafeTensors<'_>) -> Result<(), String> {
-    let view = stored.tensor(name).map_err(|error| format!("{name}: {error}"))?;
+    let view = stored
+        .tensor(name)
+        .map_err(|error| format!("{name}: {error}"))?;
     let shape: Vec<i64> = view.shape().iter().map(|n| *n as i64).collect();
     if view.dtype() != Dtype::F32 || shape != tensor.size() {
-        return Err(format!("{name} is {:?} {shape:?}, expected F32 {:?}", view.dtype(), tensor.size()));
+        return Err(format!(
+            "{name} is {:?} {shape:?}, expected F32 {:?}",
+            view.dtype(),
+            tensor.size()
+        ));
     }
     let chunks = view.data().chunks_exact(4);
-    let numbers: Vec<f32> = chunks.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+    let numbers: Vec<f32> = chunks
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
     if numbers.iter().any(|x| !x.is_finite()) {
         return Err(format!("{name} holds a number that is not finite"));
     }
     let _guard = tch::no_grad_guard();
-    tensor.shallow_clone().copy_(&Tensor::from_slice(&numbers).view(shape.as_slice()));
+    tensor
+        .shallow_clone()
+        .copy_(&Tensor::from_slice(&numbers).view(shape.as_slice()));
     Ok(())
 }
 
@@ -140,7 +174,10 @@ mod tests {
 
     fn saved(dir: &Path) -> PathBuf {
         let path = dir.join("checkpoint.safetensors");
-        let progress = Progress { step: 7, run_digest: "run".into() };
+        let progress = Progress {
+            step: 7,
+            run_digest: "run".into(),
+        };
         save(&path, &progress, &tensors(2.5)).unwrap();
         path
     }
@@ -150,14 +187,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fresh = tensors(0.0);
         assert_eq!(load(&saved(dir.path()), "run", &fresh).unwrap(), Some(7));
-        assert!(fresh.iter().zip(tensors(2.5)).all(|((_, a), (_, b))| a.equal(&b)));
-        assert_eq!(load(&dir.path().join("absent"), "run", &fresh).unwrap(), None);
+        assert!(
+            fresh
+                .iter()
+                .zip(tensors(2.5))
+                .all(|((_, a), (_, b))| a.equal(&b))
+        );
+        assert_eq!(
+            load(&dir.path().join("absent"), "run", &fresh).unwrap(),
+            None
+        );
     }
 
     #[test]
     fn channels_last_tensors_are_saved_in_row_major_order() {
         let tensor = Tensor::arange(2 * 3 * 4, (Kind::Float, Device::Cpu)).view([1, 2, 3, 4]);
-        assert_eq!(floats(&crate::native::channels_last(&tensor)), floats(&tensor));
+        assert_eq!(
+            floats(&crate::native::channels_last(&tensor)),
+            floats(&tensor)
+        );
     }
 
     #[test]
@@ -171,14 +219,30 @@ mod tests {
         let check = |bytes: &[u8], run: &str, wanted: Vec<(String, Tensor)>, needle: &str| {
             std::fs::write(&path, bytes).unwrap();
             let message = load(&path, run, &wanted).unwrap_err().to_string();
-            assert!(message.contains(needle) && message.contains("checkpoint.safetensors"), "{message}");
+            assert!(
+                message.contains(needle) && message.contains("checkpoint.safetensors"),
+                "{message}"
+            );
         };
         check(b"", "run", tensors(0.0), "not a usable checkpoint");
-        check(b"junk junk junk junk", "run", tensors(0.0), "not a usable checkpoint");
-        check(&good[..good.len() - 1], "run", tensors(0.0), "not a usable checkpoint");
+        check(
+            b"junk junk junk junk",
+            "run",
+            tensors(0.0),
+            "not a usable checkpoint",
+        );
+        check(
+            &good[..good.len() - 1],
+            "run",
+            tensors(0.0),
+            "not a usable checkpoint",
+        );
         check(&nan, "run", tensors(0.0), "not finite");
         check(&good, "another", tensors(0.0), "another recipe");
-        let shape = vec![("a".into(), Tensor::zeros([3, 2], (Kind::Float, Device::Cpu)))];
+        let shape = vec![(
+            "a".into(),
+            Tensor::zeros([3, 2], (Kind::Float, Device::Cpu)),
+        )];
         check(&good, "run", shape, "expected F32 [3, 2]");
         let name = vec![("c".into(), Tensor::zeros([1], (Kind::Float, Device::Cpu)))];
         check(&good, "run", name, "c: ");

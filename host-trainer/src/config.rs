@@ -75,7 +75,9 @@ pub enum ComputePrecision {
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// No such file, or not readable.
-    #[error("recipe {path}: {source}; the recipes that come with the project are in host-trainer/configs/")]
+    #[error(
+        "recipe {path}: {source}; the recipes that come with the project are in host-trainer/configs/"
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -106,11 +108,18 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError`], which names the file and the field.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| RecipeError::Read { path: path.into(), source })?;
-        let recipe: Self = toml::from_str(&text)
-            .map_err(|source| RecipeError::Parse { path: path.into(), source: source.into() })?;
-        let value = |reason| RecipeError::Value { path: path.into(), reason };
+        let text = std::fs::read_to_string(path).map_err(|source| RecipeError::Read {
+            path: path.into(),
+            source,
+        })?;
+        let recipe: Self = toml::from_str(&text).map_err(|source| RecipeError::Parse {
+            path: path.into(),
+            source: source.into(),
+        })?;
+        let value = |reason| RecipeError::Value {
+            path: path.into(),
+            reason,
+        };
         recipe.check().map_err(value)?;
         Ok(recipe)
     }
@@ -126,15 +135,39 @@ impl Recipe {
         };
         let rows = [
             (loss, "[loss] scale must be above 0 and margin in 0 to 1"),
-            (self.input_spec(&graph).is_usable(), "[input] std must be above 0 and mean finite"),
-            (positive(optimizer.learning_rate), "[optimizer] learning_rate must be above 0"),
-            (unit(optimizer.momentum), "[optimizer] momentum must be in 0 to 1"),
-            (unit(optimizer.drop_factor), "[optimizer] drop_factor must be in 0 to 1"),
-            (unit(optimizer.weight_decay), "[optimizer] weight_decay must be in 0 to 1"),
-            (optimizer.drop_at.is_sorted(), "[optimizer] drop_at must be ascending"),
-            ((2..=8192).contains(&training.batch_size), "[training] batch_size must be in 2 to 8192"),
+            (
+                self.input_spec(&graph).is_usable(),
+                "[input] std must be above 0 and mean finite",
+            ),
+            (
+                positive(optimizer.learning_rate),
+                "[optimizer] learning_rate must be above 0",
+            ),
+            (
+                unit(optimizer.momentum),
+                "[optimizer] momentum must be in 0 to 1",
+            ),
+            (
+                unit(optimizer.drop_factor),
+                "[optimizer] drop_factor must be in 0 to 1",
+            ),
+            (
+                unit(optimizer.weight_decay),
+                "[optimizer] weight_decay must be in 0 to 1",
+            ),
+            (
+                optimizer.drop_at.is_sorted(),
+                "[optimizer] drop_at must be ascending",
+            ),
+            (
+                (2..=8192).contains(&training.batch_size),
+                "[training] batch_size must be in 2 to 8192",
+            ),
             (training.steps > 0, "[training] steps must be above 0"),
-            (training.checkpoint_every > 0, "[training] checkpoint_every must be above 0"),
+            (
+                training.checkpoint_every > 0,
+                "[training] checkpoint_every must be above 0",
+            ),
         ];
         match rows.iter().find(|(good, _)| !good) {
             Some((_, reason)) => Err((*reason).into()),
@@ -144,8 +177,17 @@ impl Recipe {
 
     /// What the network of this recipe takes.
     pub fn input_spec(&self, graph: &Graph) -> InputSpec {
-        let InputConfig { pixel_order, mean, std } = self.input;
-        InputSpec { template: graph.template, pixel_order, mean, std }
+        let InputConfig {
+            pixel_order,
+            mean,
+            std,
+        } = self.input;
+        InputSpec {
+            template: graph.template,
+            pixel_order,
+            mean,
+            std,
+        }
     }
 
     /// The recipe as it was understood.
@@ -176,10 +218,22 @@ mod tests {
     #[test]
     fn the_papers_recipe_has_the_papers_numbers() {
         let recipe = Recipe::read(&configs().join("amsoftmax-sphereface20-casia.toml")).unwrap();
-        assert_eq!(recipe.loss, LossConfig::AmSoftmax { scale: 30.0, margin: 0.35 });
+        assert_eq!(
+            recipe.loss,
+            LossConfig::AmSoftmax {
+                scale: 30.0,
+                margin: 0.35
+            }
+        );
         assert_eq!(recipe.optimizer.drop_at, [16_000, 24_000, 28_000]);
-        assert_eq!((recipe.training.steps, recipe.training.batch_size), (30_000, 256));
-        assert_eq!((recipe.optimizer.momentum, recipe.optimizer.weight_decay), (0.9, 5e-4));
+        assert_eq!(
+            (recipe.training.steps, recipe.training.batch_size),
+            (30_000, 256)
+        );
+        assert_eq!(
+            (recipe.optimizer.momentum, recipe.optimizer.weight_decay),
+            (0.9, 5e-4)
+        );
     }
 
     #[test]
@@ -191,7 +245,10 @@ mod tests {
             assert!(good.contains(from), "{from}");
             std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
             let message = Recipe::read(&path).unwrap_err().to_string();
-            assert!(message.contains(needle) && message.contains("recipe.toml"), "{message}");
+            assert!(
+                message.contains(needle) && message.contains("recipe.toml"),
+                "{message}"
+            );
         };
         check("seed", "sead", "sead");
         check("margin = 0.35", "margin = -1.0", "margin");
@@ -203,6 +260,11 @@ mod tests {
         check("held_out = 0.", "held_out = 2.", "held_out");
         check("[loss]", "[loss", "line");
         std::fs::remove_file(&path).unwrap();
-        assert!(Recipe::read(&path).unwrap_err().to_string().contains("host-trainer/configs/"));
+        assert!(
+            Recipe::read(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("host-trainer/configs/")
+        );
     }
 }

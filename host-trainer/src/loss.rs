@@ -41,15 +41,25 @@ impl Head {
     /// standard deviation 0.01, drawn from libtorch's generator.
     pub fn new(config: &LossConfig, classes: i64, embedding_len: i64, device: Device) -> Self {
         let mut weight = Tensor::empty([classes, embedding_len], (Kind::Float, Device::Cpu));
-        let weight = weight.normal_(0.0, 0.01).to_device(device).set_requires_grad(true);
+        let weight = weight
+            .normal_(0.0, 0.01)
+            .to_device(device)
+            .set_requires_grad(true);
         let bias = matches!(config, LossConfig::Softmax)
             .then(|| Tensor::zeros([classes], (Kind::Float, device)).set_requires_grad(true));
-        Self { config: config.clone(), weight, bias }
+        Self {
+            config: config.clone(),
+            weight,
+            bias,
+        }
     }
 
     /// Tensors that gradients change, by name.
     pub fn trainable(&self) -> Vec<(String, Tensor)> {
-        let bias = self.bias.iter().map(|b| ("head.bias".into(), b.shallow_clone()));
+        let bias = self
+            .bias
+            .iter()
+            .map(|b| ("head.bias".into(), b.shallow_clone()));
         let weight = ("head.weight".into(), self.weight.shallow_clone());
         std::iter::once(weight).chain(bias).collect()
     }
@@ -84,8 +94,16 @@ fn unit_rows(rows: &Tensor) -> Tensor {
 ///
 /// Returns the batch mean, a scalar. The authors' model uses s = 30, m = 0.35.
 pub fn am_softmax(cosine: &Tensor, labels: &Tensor, scale: f64, margin: f64) -> Tensor {
-    let margins = cosine.zeros_like().scatter_value(1, &labels.unsqueeze(1), margin);
-    ((cosine - margins) * scale).cross_entropy_loss::<Tensor>(labels, None, Reduction::Mean, -100, 0.0)
+    let margins = cosine
+        .zeros_like()
+        .scatter_value(1, &labels.unsqueeze(1), margin);
+    ((cosine - margins) * scale).cross_entropy_loss::<Tensor>(
+        labels,
+        None,
+        Reduction::Mean,
+        -100,
+        0.0,
+    )
 }
 
 #[cfg(test)]
@@ -99,9 +117,9 @@ mod tests {
     #[test]
     fn am_softmax_is_the_papers_formula() {
         // Equation 6 of the paper in f64, term by term.
-        let cosine = [[0.8, 0.1, -0.3], [-0.2, 0.4, 0.5]];
+        let cosine = [[0.8_f64, 0.1, -0.3], [-0.2, 0.4, 0.5]];
         let labels = [0_i64, 2];
-        let (s, m) = (30.0, 0.35);
+        let (s, m) = (30.0_f64, 0.35);
         let expected = cosine.iter().zip(labels).map(|(row, label)| {
             let own = (s * (row[label as usize] - m)).exp();
             let others = row.iter().enumerate().filter(|(j, _)| *j as i64 != label);
@@ -131,7 +149,12 @@ mod tests {
             let moved = |by: f64| {
                 let mut moved = start;
                 moved[i][j] += by;
-                value(&am_softmax(&Tensor::from_slice2(&moved), &labels, 30.0, 0.35))
+                value(&am_softmax(
+                    &Tensor::from_slice2(&moved),
+                    &labels,
+                    30.0,
+                    0.35,
+                ))
             };
             let quotient = (moved(1e-6) - moved(-1e-6)) / 2e-6;
             let gradient = cosine.grad().double_value(&[i as i64, j as i64]);
@@ -144,11 +167,19 @@ mod tests {
         tch::manual_seed(1);
         let embeddings = Tensor::randn([4, 8], (Kind::Float, Device::Cpu));
         let labels = Tensor::from_slice(&[0_i64, 1, 2, 1]);
-        for (config, ignores) in
-            [(LossConfig::AmSoftmax { scale: 30.0, margin: 0.35 }, true), (LossConfig::Softmax, false)]
-        {
+        for (config, ignores) in [
+            (
+                LossConfig::AmSoftmax {
+                    scale: 30.0,
+                    margin: 0.35,
+                },
+                true,
+            ),
+            (LossConfig::Softmax, false),
+        ] {
             let head = Head::new(&config, 3, 8, Device::Cpu);
-            let difference = head.loss(&embeddings, &labels) - head.loss(&(&embeddings * 50.0), &labels);
+            let difference =
+                head.loss(&embeddings, &labels) - head.loss(&(&embeddings * 50.0), &labels);
             assert_eq!(value(&difference).abs() < 1e-4, ignores);
         }
     }

@@ -13,7 +13,10 @@ fn main() -> ExitCode {
         && let Ok(program) = std::env::current_exe()
     {
         let arguments = std::env::args_os().skip(1);
-        let error = Command::new(program).args(arguments).env("OMP_WAIT_POLICY", "PASSIVE").exec();
+        let error = Command::new(program)
+            .args(arguments)
+            .env("OMP_WAIT_POLICY", "PASSIVE")
+            .exec();
         eprintln!("going on with spinning threads: {error}");
     }
     match command::Cli::parse().run() {

@@ -11,7 +11,9 @@ use edge_runtime::atomic_file::{self, WriteError};
 use edge_runtime::bundle::BundleFileError;
 use edge_runtime::network::{Network, NetworkError};
 use shared::align::AlignedFace;
-use shared::bundle::{Bundle, BundleError, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace};
+use shared::bundle::{
+    Bundle, BundleError, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace,
+};
 use shared::digest::Digest;
 use shared::embedding::Embedding;
 use std::collections::HashSet;
@@ -43,7 +45,9 @@ pub enum MeasureError {
     #[error(transparent)]
     BundleFile(#[from] BundleFileError),
     /// Nothing to measure on.
-    #[error("the held-out people have no pair of images of one person: add images, or raise [data] held_out")]
+    #[error(
+        "the held-out people have no pair of images of one person: add images, or raise [data] held_out"
+    )]
     NoPairs,
 }
 
@@ -56,7 +60,9 @@ pub struct HeldOut<'a> {
 impl<'a> HeldOut<'a> {
     /// All images of those people.
     pub fn new(set: &'a PackedSet, people: &HashSet<u32>) -> Self {
-        let images = (0..set.len()).filter(|i| people.contains(&set.person(*i))).collect();
+        let images = (0..set.len())
+            .filter(|i| people.contains(&set.person(*i)))
+            .collect();
         Self { set, images }
     }
 
@@ -122,16 +128,27 @@ fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, Measur
     let face = |i: usize| held_out.face(i).map_err(MeasureError::from);
     let embeddings = embed_all(network, len, &progress, face)?;
     progress.finish_and_clear();
-    let scores = all_pairs(&embeddings, &held_out.people()).sorted().ok_or(MeasureError::NoPairs)?;
+    let scores = all_pairs(&embeddings, &held_out.people())
+        .sorted()
+        .ok_or(MeasureError::NoPairs)?;
     let points = operating_points(&scores);
-    Ok(Measured { embeddings, scores, points })
+    Ok(Measured {
+        embeddings,
+        scores,
+        points,
+    })
 }
 
 /// Faces of several people, spread over the held-out images.
-fn self_test(held_out: &HeldOut<'_>, embeddings: &[Embedding]) -> Result<Vec<SelfTestFace>, PackError> {
+fn self_test(
+    held_out: &HeldOut<'_>,
+    embeddings: &[Embedding],
+) -> Result<Vec<SelfTestFace>, PackError> {
     let len = embeddings.len();
     let picked = (0..SELF_TEST_FACES.min(len)).map(|i| i * len / SELF_TEST_FACES.min(len));
-    picked.map(|i| Ok(SelfTestFace::new(&held_out.face(i)?, embeddings[i].clone()))).collect()
+    picked
+        .map(|i| Ok(SelfTestFace::new(&held_out.face(i)?, embeddings[i].clone())))
+        .collect()
 }
 
 fn evaluation(
@@ -192,6 +209,16 @@ fn accuracy(scores: &Sorted) -> Accuracy {
         counts
     };
     let (genuine, impostor) = (bins(scores.genuine()), bins(scores.impostor()));
-    let histogram = Histogram { from: -1.0, to: 1.0, genuine, impostor };
-    Accuracy { eer: scores.eer(), tar, roc: scores.roc(ROC_POINTS), histogram }
+    let histogram = Histogram {
+        from: -1.0,
+        to: 1.0,
+        genuine,
+        impostor,
+    };
+    Accuracy {
+        eer: scores.eer(),
+        tar,
+        roc: scores.roc(ROC_POINTS),
+        histogram,
+    }
 }

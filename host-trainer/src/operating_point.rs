@@ -36,9 +36,17 @@ mod tests {
     fn rates_go_as_far_down_as_the_pairs_carry() {
         for (pairs, lowest) in [(100, 0.1), (1_000, 0.01), (6_000, 0.002), (50, f64::NAN)] {
             let impostor = (0..pairs).map(|i| i as f32 / pairs as f32).collect();
-            let scores = Scores { genuine: vec![0.2, 1.0], impostor }.sorted().unwrap();
+            let scores = Scores {
+                genuine: vec![0.2, 1.0],
+                impostor,
+            }
+            .sorted()
+            .unwrap();
             let points = operating_points(&scores);
-            assert_eq!(points.last().map(|p| p.fmr), Some(lowest).filter(|l| !l.is_nan()));
+            assert_eq!(
+                points.last().map(|p| p.fmr),
+                Some(lowest).filter(|l| !l.is_nan())
+            );
             for point in points {
                 assert!(scores.fmr(point.threshold) <= point.fmr + 1e-9);
                 assert_eq!(point.fnmr, 0.5);

@@ -41,9 +41,18 @@ struct Slot {
 
 impl Sgd {
     /// Takes the tensors to change, by name, all of them at rest.
-    pub fn new(config: OptimizerConfig, weights: impl IntoIterator<Item = (String, Tensor)>) -> Self {
-        let slot = |weight: Tensor| Slot { velocity: weight.detach().zeros_like(), weight };
-        let slots = weights.into_iter().map(|(name, weight)| (name, slot(weight))).collect();
+    pub fn new(
+        config: OptimizerConfig,
+        weights: impl IntoIterator<Item = (String, Tensor)>,
+    ) -> Self {
+        let slot = |weight: Tensor| Slot {
+            velocity: weight.detach().zeros_like(),
+            weight,
+        };
+        let slots = weights
+            .into_iter()
+            .map(|(name, weight)| (name, slot(weight)))
+            .collect();
         Self { config, slots }
     }
 
@@ -89,7 +98,14 @@ mod tests {
 
     #[test]
     fn the_rate_drops_at_its_steps() {
-        for (step, rate) in [(0, 0.1), (1, 0.1), (2, 0.01), (3, 0.01), (4, 0.001), (99, 0.001)] {
+        for (step, rate) in [
+            (0, 0.1),
+            (1, 0.1),
+            (2, 0.01),
+            (3, 0.01),
+            (4, 0.001),
+            (99, 0.001),
+        ] {
             assert!((config().learning_rate_at(step) - rate).abs() < 1e-12);
         }
     }

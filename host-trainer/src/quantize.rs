@@ -20,7 +20,10 @@ pub fn per_channel(weights: &[f32], channels: usize) -> QuantizedWeights {
     let scales: Vec<f32> = rows.clone().map(scale).collect();
     let bytes = rows
         .zip(&scales)
-        .flat_map(|(row, scale)| row.iter().map(move |w| (w / scale).round().clamp(-127.0, 127.0) as i8))
+        .flat_map(|(row, scale)| {
+            row.iter()
+                .map(move |w| (w / scale).round().clamp(-127.0, 127.0) as i8)
+        })
         .collect();
     QuantizedWeights { bytes, scales }
 }
@@ -40,7 +43,9 @@ mod tests {
 
     #[test]
     fn no_weight_is_off_by_more_than_half_a_step() {
-        let weights: Vec<f32> = (0..4096).map(|i| ((i * 7919 % 1000) as f32 - 500.0) / 311.0).collect();
+        let weights: Vec<f32> = (0..4096)
+            .map(|i| ((i * 7919 % 1000) as f32 - 500.0) / 311.0)
+            .collect();
         let quantized = per_channel(&weights, 16);
         for (i, (weight, byte)) in weights.iter().zip(&quantized.bytes).enumerate() {
             let scale = quantized.scales[i / 256];

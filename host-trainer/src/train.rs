@@ -32,7 +32,9 @@ pub enum TrainError {
     #[error(transparent)]
     Data(#[from] PackError),
     /// Writing the metrics.
-    #[error("{path}: {source}; free some space and run the same command again, it goes on from the last checkpoint")]
+    #[error(
+        "{path}: {source}; free some space and run the same command again, it goes on from the last checkpoint"
+    )]
     Metrics {
         /// The file.
         path: PathBuf,
@@ -40,7 +42,9 @@ pub enum TrainError {
         source: std::io::Error,
     },
     /// The weights are lost to infinity; the last checkpoint is not.
-    #[error("the loss is not finite at step {step}: lower [optimizer] learning_rate and start with a new --out; the last checkpoint in this one is from before")]
+    #[error(
+        "the loss is not finite at step {step}: lower [optimizer] learning_rate and start with a new --out; the last checkpoint in this one is from before"
+    )]
     NotFinite {
         /// Within [`METRICS_EVERY`] steps.
         step: u64,
@@ -98,7 +102,13 @@ pub fn train(
         if now % METRICS_EVERY == 0 || last {
             let epoch = step / per_epoch + 1;
             let rate = recipe.optimizer.learning_rate_at(step);
-            let line = metrics.line(now, epoch, rate, f64::try_from(&loss_sum).unwrap_or(f64::NAN), training.batch_size)?;
+            let line = metrics.line(
+                now,
+                epoch,
+                rate,
+                f64::try_from(&loss_sum).unwrap_or(f64::NAN),
+                training.batch_size,
+            )?;
             loss_sum = loss_sum.zeros_like();
             progress.set_message(format!(
                 "epoch {epoch}  loss {:.3}  rate {rate:.4}  {:.0} images/s",
@@ -106,12 +116,18 @@ pub fn train(
             ));
         }
         if now % training.checkpoint_every == 0 || last {
-            let progress = Progress { step: now, run_digest: run_digest.clone() };
+            let progress = Progress {
+                step: now,
+                run_digest: run_digest.clone(),
+            };
             checkpoint::save(&checkpoint, &progress, &run.state())?;
         }
     }
     progress.finish_and_clear();
-    Ok(Trained { module: run.module, images_per_s: metrics.images_per_s() })
+    Ok(Trained {
+        module: run.module,
+        images_per_s: metrics.images_per_s(),
+    })
 }
 
 fn run_digest(recipe: &Recipe, data_digest: &str) -> String {
@@ -129,9 +145,18 @@ impl<'a> Run<'a> {
         let input = recipe.input_spec(&graph);
         let head = Head::new(&recipe.loss, classes, graph.embedding_len, device);
         let module = Module::new(graph, device);
-        let own = module.trainable().map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
+        let own = module
+            .trainable()
+            .map(|(name, tensor)| (name.clone(), tensor.shallow_clone()));
         let sgd = Sgd::new(recipe.optimizer.clone(), own.chain(head.trainable()));
-        Self { recipe, input, device, module, head, sgd }
+        Self {
+            recipe,
+            input,
+            device,
+            module,
+            head,
+            sgd,
+        }
     }
 
     /// All tensors that a resumed run needs.
@@ -140,7 +165,12 @@ impl<'a> Run<'a> {
         let velocity = |(name, tensor): (&String, &Tensor)| {
             (format!("velocity/{name}"), tensor.shallow_clone())
         };
-        let weights = self.module.tensors().iter().map(own).chain(self.head.trainable());
+        let weights = self
+            .module
+            .tensors()
+            .iter()
+            .map(own)
+            .chain(self.head.trainable());
         weights.chain(self.sgd.velocities().map(velocity)).collect()
     }
 
@@ -164,14 +194,23 @@ impl<'a> Run<'a> {
 
 /// `[B, 3, H, W]` floats with the channels innermost, normalized as [`InputSpec::prepare`] does.
 pub fn images(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
-    let (height, width) = (input.template.height() as i64, input.template.width() as i64);
-    let bytes = Tensor::from_slice(&batch.pixels).view([-1, height, width, 3]).to_device(device);
+    let (height, width) = (
+        input.template.height() as i64,
+        input.template.width() as i64,
+    );
+    let bytes = Tensor::from_slice(&batch.pixels)
+        .view([-1, height, width, 3])
+        .to_device(device);
     let planes = bytes.permute([0, 3, 1, 2]);
     let planes = match input.pixel_order {
         PixelOrder::Rgb => planes,
         PixelOrder::Bgr => planes.flip([1]),
     };
-    let row = |values: [f32; 3]| Tensor::from_slice(&values).view([1, 3, 1, 1]).to_device(device);
+    let row = |values: [f32; 3]| {
+        Tensor::from_slice(&values)
+            .view([1, 3, 1, 1])
+            .to_device(device)
+    };
     native::channels_last(&((planes.to_kind(Kind::Float) - row(input.mean)) / row(input.std)))
 }
 
@@ -188,12 +227,17 @@ struct Metrics {
 impl Metrics {
     /// Keeps the lines up to step `done`, of the run that is resumed.
     fn open(path: &Path, done: u64) -> Result<Self, TrainError> {
-        let failed = |source| TrainError::Metrics { path: path.into(), source };
+        let failed = |source| TrainError::Metrics {
+            path: path.into(),
+            source,
+        };
         let mut kept = Vec::new();
         let mut elapsed_before = 0.0;
         if let Ok(old) = File::open(path) {
             for line in BufReader::new(old).lines().map_while(Result::ok) {
-                let Ok(parsed) = serde_json::from_str::<report::Progress>(&line) else { break };
+                let Ok(parsed) = serde_json::from_str::<report::Progress>(&line) else {
+                    break;
+                };
                 if parsed.step > done {
                     break;
                 }
@@ -204,7 +248,14 @@ impl Metrics {
         std::fs::write(path, kept).map_err(failed)?;
         let file = File::options().append(true).open(path).map_err(failed)?;
         let now = Instant::now();
-        Ok(Self { path: path.into(), file, started: now, elapsed_before, last: (done, now), trained: (0, 0.0) })
+        Ok(Self {
+            path: path.into(),
+            file,
+            started: now,
+            elapsed_before,
+            last: (done, now),
+            trained: (0, 0.0),
+        })
     }
 
     fn line(
@@ -231,12 +282,18 @@ impl Metrics {
             elapsed_s: self.elapsed_before + self.started.elapsed().as_secs_f64(),
         };
         let json = serde_json::to_string(&line).expect("plain numbers");
-        writeln!(self.file, "{json}")
-            .map_err(|source| TrainError::Metrics { path: self.path.clone(), source })?;
+        writeln!(self.file, "{json}").map_err(|source| TrainError::Metrics {
+            path: self.path.clone(),
+            source,
+        })?;
         Ok(line)
     }
 
     fn images_per_s(&self) -> f64 {
-        if self.trained.1 > 0.0 { self.trained.0 as f64 / self.trained.1 } else { 0.0 }
+        if self.trained.1 > 0.0 {
+            self.trained.0 as f64 / self.trained.1
+        } else {
+            0.0
+        }
     }
 }

@@ -55,7 +55,10 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     let own = own(std::env::var_os("LIBTORCH"), &link, &managed(&cache));
     let found = match source(own, &cache, python_torch) {
         Source::Own(folder) => {
-            inspect(&folder).context("LIBTORCH is set, but not to a usable libtorch")?;
+            inspect(&folder).with_context(|| {
+                let folder = folder.display();
+                format!("LIBTORCH is {folder}, which is no libtorch {VERSION}; unset it to have one downloaded")
+            })?;
             return Ok(folder);
         }
         Source::Cached(folder) | Source::Python(folder) => folder,

@@ -2,7 +2,7 @@
 
 use super::{Output, Result};
 use clap::Args;
-use edge_runtime::bundle::{self, Loaded};
+use edge_runtime::bundle;
 use edge_runtime::camera::folder::FolderCamera;
 use edge_runtime::config::{Camera, Config, Driver};
 use edge_runtime::door::Lock;
@@ -14,7 +14,7 @@ use edge_runtime::store::Store;
 use embedded_hal::digital::OutputPin;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -46,17 +46,12 @@ impl Run {
     }
 
     fn watch<P: OutputPin>(self, config: &Config, lock: Lock<P>, out: &Output) -> Result<ExitCode> {
-        let (signal, stop) = mpsc::channel();
-        ctrlc::set_handler(move || {
-            // Sending fails only when the door has ended already.
-            let _ = signal.send(());
-        })?;
-        let Loaded {
-            manifest, network, ..
-        } = bundle::load(&config.bundle)?;
-        let people = Store::open(&config.store)?.load(&manifest)?;
+        let stop = signals()?;
+        let bundle = bundle::load(&config.bundle)?;
+        let people = Store::open(&config.store)?.load(&bundle.manifest)?;
         let rate = config.identify.false_accept_rate;
-        let identifier = Identifier::new(people.roster, self.claim.clone(), &manifest, rate)?;
+        let (roster, claim) = (people.roster, self.claim.clone());
+        let identifier = Identifier::new(roster, claim, &bundle.manifest, rate)?;
         let Camera::Folder {
             path,
             landmarks,
@@ -64,7 +59,7 @@ impl Run {
         } = &config.camera;
         let camera = FolderCamera::open(path, landmarks.as_deref())?;
         out.line(&Event::Started {
-            model: network.model().to_string(),
+            model: bundle.network.model().to_string(),
             people: identifier.people(),
             claim: self.claim,
             threshold: identifier.operating_point().threshold,
@@ -76,7 +71,7 @@ impl Run {
             out.line(&Event::RecordUnusable { reason })?;
         }
         let pipeline = Pipeline {
-            network,
+            network: bundle.network,
             identifier,
             rule: config.decide,
             lock,
@@ -85,4 +80,14 @@ impl Run {
         pipeline.run(camera, &stop, &mut |event| out.line(event))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Receives something when the system asks the program to end.
+fn signals() -> Result<Receiver<()>> {
+    let (signal, stop) = mpsc::channel();
+    ctrlc::set_handler(move || {
+        // Sending fails only when the door has ended already.
+        let _ = signal.send(());
+    })?;
+    Ok(stop)
 }

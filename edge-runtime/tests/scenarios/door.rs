@@ -223,6 +223,11 @@ fn a_request_to_stop_locks_at_once() {
     assert_eq!(ran.frames().len(), 2);
     assert_eq!(ran.levels.last().unwrap().1, PinState::Low);
     assert!(ran.levels.last().unwrap().0 < Duration::from_secs(30));
+    let last = ran.events.iter().rev().take(2).collect::<Vec<_>>();
+    assert!(matches!(
+        last[..],
+        [Event::Stopped { .. }, Event::Relocked { .. }]
+    ));
     assert!(ran.ended.is_ok());
 }
 

@@ -1,6 +1,12 @@
 //! The door as a whole, on synthetic people and, where they are, on real ones.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test needs and does not get fails the test"
+)]
+
 mod bad_input;
+mod bad_settings;
 mod command_line;
 mod door;
 mod networks;

@@ -11,7 +11,7 @@ use shared::bundle::{Bundle, SelfTestFace};
 use shared::embedding::Embedding;
 use shared::preprocess::InputSpec;
 use std::thread;
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{GraphProto, ModelProto};
 
 fn a_face(person: &str) -> AlignedFace {
     let photo = photograph(person, 3);
@@ -89,76 +89,67 @@ fn a_network_with_an_open_batch_is_pinned_to_one() {
     assert!(load(&bytes(&model), true).is_ok());
 }
 
+/// Changes a good model's graph; the error must contain the needle.
+fn refuse(needle: &str, change: impl FnOnce(&mut GraphProto)) {
+    let mut model = projection(112, EMBEDDING_LEN, 5, Weights::Rows);
+    change(model.graph.as_mut().unwrap());
+    let error = load(&bytes(&model), false).err().map(|e| e.to_string());
+    assert!(
+        error.as_ref().is_some_and(|e| e.contains(needle)),
+        "{needle}: {error:?}"
+    );
+}
+
 #[test]
-fn impossible_networks_are_refused() {
-    let good = || projection(112, EMBEDDING_LEN, 5, Weights::Rows);
-    let check = |change: &dyn Fn(&mut ModelProto), needle: &str| {
-        let mut model = good();
-        change(&mut model);
-        let error = load(&bytes(&model), false).err().map(|e| e.to_string());
-        assert!(
-            error.as_ref().is_some_and(|e| e.contains(needle)),
-            "{needle}: {error:?}"
-        );
-    };
-    fn graph(model: &mut ModelProto) -> &mut tract_onnx::pb::GraphProto {
-        model.graph.as_mut().unwrap()
-    }
-    check(&|m| m.graph = None, "no graph");
-    check(
-        &|m| graph(m).input.push(port("more", &[1])),
-        "2 inputs and 1 outputs",
-    );
-    check(&|m| graph(m).output.clear(), "1 inputs and 0 outputs");
-    check(
-        &|m| graph(m).input[0] = port("face", &[1, 3, 112, 96]),
-        "[1, 3, 112, 96]",
-    );
-    check(
-        &|m| graph(m).input[0] = port("face", &[1, 3]),
-        "f32 [1, 3], the manifest",
-    );
-    check(&|m| graph(m).input[0].r#type = None, "no tensor");
-    check(
-        &|m| graph(m).output[0].name = "nowhere".into(),
-        "does not run here",
-    );
-    check(
-        &|m| graph(m).node[0].op_type = "Telepathy".into(),
-        "Telepathy",
-    );
-    check(&|m| graph(m).node[3].input[1] = "none".into(), "none");
-    check(
-        &|m| graph(m).initializer[0].dims = vec![7, 588],
-        "37632 values, its shape says 4116",
-    );
-    check(
-        &|m| graph(m).initializer[1].dims = vec![9],
-        "64 values, its shape says 9",
-    );
-    check(
-        &|m| graph(m).initializer[2].raw_data.truncate(3),
-        "3 values, its shape says 64",
-    );
-    check(
-        &|m| graph(m).node[2].attribute = vec![int("axis", 1)],
-        "64 scales on axis 1",
-    );
-    check(
-        &|m| graph(m).node[2].attribute = vec![int("axis", -9)],
-        "64 scales on axis",
-    );
-    let relu = node("more", "Relu", &["pool"], vec![]);
-    let early = |m: &mut ModelProto| {
-        graph(m).node.push(relu.clone());
-        graph(m).output[0].name = "more".into();
-    };
-    check(&early, "1,3,14,14");
+fn networks_of_another_shape_are_refused() {
+    refuse("2 inputs and 1 outputs", |g| {
+        g.input.push(port("more", &[1]))
+    });
+    refuse("1 inputs and 0 outputs", |g| g.output.clear());
+    refuse("f32 [1, 3, 112, 96]", |g| {
+        g.input[0] = port("face", &[1, 3, 112, 96])
+    });
+    refuse("f32 [1, 3], the manifest", |g| {
+        g.input[0] = port("face", &[1, 3])
+    });
+    refuse("no tensor", |g| g.input[0].r#type = None);
+    refuse("1,3,14,14", |g| {
+        g.node.push(node("early", "Relu", &["pool"], vec![]));
+        g.output[0].name = "early".into();
+    });
+}
+
+#[test]
+fn networks_that_cannot_run_are_refused() {
+    refuse("does not run here", |g| g.output[0].name = "nowhere".into());
+    refuse("Telepathy", |g| g.node[0].op_type = "Telepathy".into());
+    refuse("none", |g| g.node[3].input[1] = "none".into());
+}
+
+#[test]
+fn weights_that_do_not_fit_their_scale_are_refused() {
+    refuse("37632 values, its shape says 4116", |g| {
+        g.initializer[0].dims = vec![7, 588]
+    });
+    refuse("64 values, its shape says 9", |g| {
+        g.initializer[1].dims = vec![9]
+    });
+    refuse("3 values, its shape says 64", |g| {
+        g.initializer[2].raw_data.truncate(3)
+    });
+    refuse("64 scales on axis 1", |g| {
+        g.node[2].attribute = vec![int("axis", 1)]
+    });
+    refuse("64 scales on axis", |g| {
+        g.node[2].attribute = vec![int("axis", -9)]
+    });
 }
 
 #[test]
 fn bytes_that_are_no_network_are_refused() {
     let model = bytes(&projection(112, EMBEDDING_LEN, 5, Weights::Rows));
+    let empty = bytes(&ModelProto::default());
+    assert!(matches!(load(&empty, false), Err(NetworkError::NoGraph)));
     for garbage in [
         &b""[..],
         b"garbage",

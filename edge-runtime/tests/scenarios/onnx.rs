@@ -28,40 +28,19 @@ pub(crate) fn projection(width: usize, len: usize, seed: u64, weights: Weights) 
     let int8: Vec<i8> = (0..inputs * len)
         .map(|_| (noise.next() * 120.0) as i8)
         .collect();
-    let row_scale = |row: usize| match weights {
-        Weights::Tensor => 0.01,
-        _ => 0.01 + row as f32 * 1e-4,
-    };
-    let row_zero = |row: usize| match weights {
-        Weights::Float | Weights::Rows => (row % 5) as i8 - 2,
-        _ => 0,
-    };
-    let dims = vec![len as i64, inputs as i64];
+    let eights = |name| ints(name, vec![8, 8]);
+    let pooling = vec![eights("kernel_shape"), eights("strides")];
     let mut graph = GraphProto {
         name: "projection".into(),
         input: vec![port("face", &[1, 3, 112, width])],
         output: vec![port("embedding", &[1, len])],
         node: vec![
-            node(
-                "pool",
-                "AveragePool",
-                &["face"],
-                vec![ints("kernel_shape", 8), ints("strides", 8)],
-            ),
+            node("pool", "AveragePool", &["face"], pooling),
             node("flat", "Flatten", &["pool"], vec![]),
         ],
         ..GraphProto::default()
     };
-    if let Weights::Float = weights {
-        let value = |(i, w): (usize, &i8)| {
-            let row = i / inputs;
-            f32::from(i16::from(*w) - i16::from(row_zero(row))) * row_scale(row)
-        };
-        let floats: Vec<f32> = int8.iter().enumerate().map(value).collect();
-        graph.initializer.push(float_tensor("w", dims, &floats));
-    } else {
-        quantized(&mut graph, weights, dims, &int8, &row_scale, &row_zero);
-    }
+    add_weights(&mut graph, weights, [len, inputs], &int8);
     graph.node.push(node(
         "embedding",
         "Gemm",
@@ -71,47 +50,46 @@ pub(crate) fn projection(width: usize, len: usize, seed: u64, weights: Weights) 
     model(graph)
 }
 
-fn quantized(
-    graph: &mut GraphProto,
-    weights: Weights,
-    dims: Vec<i64>,
-    int8: &[i8],
-    scale: &dyn Fn(usize) -> f32,
-    zero: &dyn Fn(usize) -> i8,
-) {
-    let rows = dims[0] as usize;
-    let scales = if let Weights::Tensor = weights {
-        1
-    } else {
-        rows
+/// Scale and zero point of a row; one scale for all has neither.
+fn row_scale(row: usize) -> f32 {
+    0.01 + row as f32 * 1e-4
+}
+
+fn row_zero(row: usize) -> i8 {
+    (row % 5) as i8 - 2
+}
+
+fn add_weights(graph: &mut GraphProto, weights: Weights, [rows, columns]: [usize; 2], int8: &[i8]) {
+    let dims = vec![rows as i64, columns as i64];
+    let scales: Vec<f32> = (0..rows).map(row_scale).collect();
+    let zeros: Vec<i8> = (0..rows).map(row_zero).collect();
+    let per_row = vec![rows as i64];
+    let value = |(i, w): (usize, &i8)| {
+        let row = i / columns;
+        f32::from(i16::from(*w) - i16::from(zeros[row])) * scales[row]
     };
-    let scale_dims = if let Weights::Tensor = weights {
-        vec![]
-    } else {
-        vec![rows as i64]
+    let (scale, zero, axis) = match weights {
+        Weights::Float => {
+            let floats: Vec<f32> = int8.iter().enumerate().map(value).collect();
+            graph.initializer.push(float_tensor("w", dims, &floats));
+            return;
+        }
+        Weights::Rows => {
+            let zero = int8_tensor("w_zero", per_row.clone(), &zeros);
+            (float_tensor("w_scale", per_row, &scales), Some(zero), 0)
+        }
+        Weights::RowsNoZero => (float_tensor("w_scale", per_row, &scales), None, -2),
+        Weights::Tensor => (float_tensor("w_scale", vec![], &[0.01]), None, 0),
     };
-    let scale: Vec<f32> = (0..scales).map(scale).collect();
-    graph.initializer.push(int8_tensor("w_int8", dims, int8));
+    let inputs = &["w_int8", "w_scale", "w_zero"][..2 + usize::from(zero.is_some())];
     graph
         .initializer
-        .push(float_tensor("w_scale", scale_dims.clone(), &scale));
-    let mut inputs = vec!["w_int8", "w_scale"];
-    if let Weights::Rows | Weights::Tensor = weights {
-        let zero: Vec<i8> = (0..scales).map(zero).collect();
-        graph
-            .initializer
-            .push(int8_tensor("w_zero", scale_dims, &zero));
-        inputs.push("w_zero");
-    }
-    let axis = if let Weights::RowsNoZero = weights {
-        -2
-    } else {
-        0
-    };
+        .extend([int8_tensor("w_int8", dims, int8), scale]);
+    graph.initializer.extend(zero);
     graph.node.push(node(
         "w",
         "DequantizeLinear",
-        &inputs,
+        inputs,
         vec![int("axis", axis)],
     ));
 }
@@ -159,10 +137,10 @@ pub(crate) fn int(name: &str, i: i64) -> AttributeProto {
     }
 }
 
-fn ints(name: &str, twice: i64) -> AttributeProto {
+fn ints(name: &str, ints: Vec<i64>) -> AttributeProto {
     AttributeProto {
         name: name.into(),
-        ints: vec![twice; 2],
+        ints,
         r#type: attribute_proto::AttributeType::Ints as i32,
         ..AttributeProto::default()
     }

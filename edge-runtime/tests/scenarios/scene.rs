@@ -181,19 +181,21 @@ impl Scene {
 impl Ran {
     /// For whom the lock was released, in order.
     pub(crate) fn opened_for(&self) -> Vec<&str> {
-        let subject = |event| match event {
-            &Event::Released { ref subject, .. } => Some(subject.as_str()),
+        let events = self.events.iter();
+        let subjects = events.filter_map(|event| match event {
+            Event::Released { subject, .. } => Some(subject.as_str()),
             _ => None,
-        };
-        self.events.iter().filter_map(subject).collect()
+        });
+        subjects.collect()
     }
 
     pub(crate) fn frames(&self) -> Vec<&FrameEvent> {
-        let frame = |event| match event {
-            &Event::Frame(ref frame) => Some(frame),
+        let events = self.events.iter();
+        let frames = events.filter_map(|event| match event {
+            Event::Frame(frame) => Some(frame),
             _ => None,
-        };
-        self.events.iter().filter_map(frame).collect()
+        });
+        frames.collect()
     }
 
     pub(crate) fn outcomes(&self) -> Vec<Outcome> {

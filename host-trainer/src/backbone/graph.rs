@@ -121,16 +121,29 @@ impl Node {
         };
         let (zero, one) = (Init::Constant(0.0), Init::Constant(1.0));
         match self.op {
-            Op::Conv { input, output, kernel, groups, bias, init, .. } => {
+            Op::Conv {
+                input,
+                output,
+                kernel,
+                groups,
+                bias,
+                init,
+                ..
+            } => {
                 let shape = vec![output, input / groups, kernel, kernel];
                 let bias = bias.then(|| make("bias", vec![output], zero));
-                std::iter::once(make("weight", shape, init)).chain(bias).collect()
+                std::iter::once(make("weight", shape, init))
+                    .chain(bias)
+                    .collect()
             }
-            Op::BatchNorm(channels) => {
-                [("weight", one), ("bias", zero), ("running_mean", zero), ("running_var", one)]
-                    .map(|(suffix, init)| make(suffix, vec![channels], init))
-                    .into()
-            }
+            Op::BatchNorm(channels) => [
+                ("weight", one),
+                ("bias", zero),
+                ("running_mean", zero),
+                ("running_var", one),
+            ]
+            .map(|(suffix, init)| make(suffix, vec![channels], init))
+            .into(),
             Op::Activation(Activation::Prelu, channels) => {
                 vec![make("slope", vec![channels], Init::Constant(0.25))]
             }
@@ -166,7 +179,11 @@ pub(super) struct Builder {
 
 impl Builder {
     pub(super) fn new() -> Self {
-        let input = Node { name: "input".into(), op: Op::Input, inputs: vec![] };
+        let input = Node {
+            name: "input".into(),
+            op: Op::Input,
+            inputs: vec![],
+        };
         Self { nodes: vec![input] }
     }
 
@@ -178,18 +195,31 @@ impl Builder {
     /// Appends to the newest node.
     pub(super) fn then(&mut self, name: &str, op: Op) -> &mut Self {
         let inputs = vec![self.last()];
-        self.nodes.push(Node { name: name.into(), op, inputs });
+        self.nodes.push(Node {
+            name: name.into(),
+            op,
+            inputs,
+        });
         self
     }
 
     /// Adds the value of an earlier node to the newest.
     pub(super) fn add(&mut self, name: &str, earlier: usize) -> &mut Self {
         let inputs = vec![earlier, self.last()];
-        self.nodes.push(Node { name: name.into(), op: Op::Add, inputs });
+        self.nodes.push(Node {
+            name: name.into(),
+            op: Op::Add,
+            inputs,
+        });
         self
     }
 
     pub(super) fn finish(self, name: String, template: AlignTemplate, embedding_len: i64) -> Graph {
-        Graph { name, template, embedding_len, nodes: self.nodes }
+        Graph {
+            name,
+            template,
+            embedding_len,
+            nodes: self.nodes,
+        }
     }
 }

@@ -46,13 +46,25 @@ impl BackboneConfig {
     pub fn graph(&self) -> Result<Graph, ImpossibleBackbone> {
         match *self {
             Self::Sphereface20 => Ok(sphereface20()),
-            Self::Mobilefacenet { width, embedding_len, activation } => {
-                let impossible = |field, found, expected| ImpossibleBackbone { field, found, expected };
+            Self::Mobilefacenet {
+                width,
+                embedding_len,
+                activation,
+            } => {
+                let impossible = |field, found, expected| ImpossibleBackbone {
+                    field,
+                    found,
+                    expected,
+                };
                 if !(0.125..=4.0).contains(&width) {
                     return Err(impossible("width", width.to_string(), "use 0.125 to 4"));
                 }
                 if !(8..=1024).contains(&embedding_len) {
-                    return Err(impossible("embedding_len", embedding_len.to_string(), "use 8 to 1024"));
+                    return Err(impossible(
+                        "embedding_len",
+                        embedding_len.to_string(),
+                        "use 8 to 1024",
+                    ));
                 }
                 Ok(mobilefacenet(width, embedding_len, activation))
             }
@@ -69,7 +81,10 @@ mod tests {
     #[test]
     fn sphereface20_has_twenty_convolutions_and_the_papers_size() {
         let graph = sphereface20();
-        let convolutions = graph.nodes.iter().filter(|n| matches!(n.op, Op::Conv { .. }));
+        let convolutions = graph
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.op, Op::Conv { .. }));
         assert_eq!(convolutions.count(), 20);
         // By hand: stem and strided 3x3 weights and biases, the blocks, the slopes, the head.
         let strided = (3 * 64 + 64 * 128 + 128 * 256 + 256 * 512) * 9 + 64 + 128 + 256 + 512;
@@ -88,19 +103,33 @@ mod tests {
 
     #[test]
     fn names_are_unique() {
-        for graph in [sphereface20(), mobilefacenet(0.5, 64, Activation::SharedPrelu)] {
+        for graph in [
+            sphereface20(),
+            mobilefacenet(0.5, 64, Activation::SharedPrelu),
+        ] {
             let names: HashSet<_> = graph.nodes.iter().map(|n| &n.name).collect();
             assert_eq!(names.len(), graph.nodes.len());
             let parameters: Vec<_> = graph.parameters().map(|p| p.name).collect();
-            assert_eq!(parameters.iter().collect::<HashSet<_>>().len(), parameters.len());
+            assert_eq!(
+                parameters.iter().collect::<HashSet<_>>().len(),
+                parameters.len()
+            );
         }
     }
 
     #[test]
     fn impossible_numbers_are_named() {
-        for (width, embedding_len, field) in [(0.0, 128, "width"), (f64::NAN, 128, "width"), (1.0, 0, "embedding_len")] {
+        for (width, embedding_len, field) in [
+            (0.0, 128, "width"),
+            (f64::NAN, 128, "width"),
+            (1.0, 0, "embedding_len"),
+        ] {
             let activation = Activation::Relu;
-            let config = BackboneConfig::Mobilefacenet { width, embedding_len, activation };
+            let config = BackboneConfig::Mobilefacenet {
+                width,
+                embedding_len,
+                activation,
+            };
             assert!(config.graph().unwrap_err().to_string().contains(field));
         }
     }

@@ -19,7 +19,10 @@ impl Module {
     /// Tensors as the graph says they begin, drawn from libtorch's generator (`tch::manual_seed`).
     pub fn new(graph: Graph, device: Device) -> Self {
         // Drawn on the CPU, so that a seed gives the same network on every device.
-        let tensors = graph.parameters().map(|p| (p.name.clone(), begin(&p, device))).collect();
+        let tensors = graph
+            .parameters()
+            .map(|p| (p.name.clone(), begin(&p, device)))
+            .collect();
         Self { graph, tensors }
     }
 
@@ -35,14 +38,18 @@ impl Module {
 
     /// Tensors that gradients change, by name.
     pub fn trainable(&self) -> impl Iterator<Item = (&String, &Tensor)> {
-        self.tensors.iter().filter(|(_, tensor)| tensor.requires_grad())
+        self.tensors
+            .iter()
+            .filter(|(_, tensor)| tensor.requires_grad())
     }
 
     /// Puts the slopes back into 0 to 1, where `max(x, slope * x)` is the PReLU that is exported.
     pub fn clamp_slopes(&self) {
         let _guard = tch::no_grad_guard();
         for parameter in self.graph.parameters().filter(|p| p.is_slope) {
-            let _ = self.tensors[&parameter.name].shallow_clone().clamp_(0.0, 1.0);
+            let _ = self.tensors[&parameter.name]
+                .shallow_clone()
+                .clamp_(0.0, 1.0);
         }
     }
 
@@ -62,9 +69,22 @@ impl Module {
         let input = |i: usize| &values[node.inputs[i]];
         match node.op {
             Op::Input => images.shallow_clone(),
-            Op::Conv { stride, padding, groups, bias, .. } => {
+            Op::Conv {
+                stride,
+                padding,
+                groups,
+                bias,
+                ..
+            } => {
                 let bias = bias.then(|| own("bias"));
-                input(0).conv2d(own("weight"), bias, [stride; 2], [padding; 2], [1; 2], groups)
+                input(0).conv2d(
+                    own("weight"),
+                    bias,
+                    [stride; 2],
+                    [padding; 2],
+                    [1; 2],
+                    groups,
+                )
             }
             Op::BatchNorm(_) => input(0).batch_norm(
                 Some(own("weight")),
@@ -103,5 +123,7 @@ fn begin(parameter: &Parameter, device: Device) -> Tensor {
             drawn.uniform_(-bound, bound)
         }
     };
-    drawn.to_device(device).set_requires_grad(parameter.trainable)
+    drawn
+        .to_device(device)
+        .set_requires_grad(parameter.trainable)
 }

@@ -15,24 +15,53 @@ pub fn sphereface20() -> Graph {
     let mut builder = Builder::new();
     let mut channels = 3;
     for (stage, (output, blocks)) in (1..).zip(STAGES) {
-        conv(&mut builder, stage, 1, channels, output, 2, true, Init::Xavier);
+        conv(
+            &mut builder,
+            stage,
+            1,
+            channels,
+            output,
+            2,
+            true,
+            Init::Xavier,
+        );
         channels = output;
         for block in 0..blocks {
             let before = builder.last();
             for layer in [2 * block + 2, 2 * block + 3] {
-                conv(&mut builder, stage, layer, channels, channels, 1, false, Init::Gaussian(0.01));
+                conv(
+                    &mut builder,
+                    stage,
+                    layer,
+                    channels,
+                    channels,
+                    1,
+                    false,
+                    Init::Gaussian(0.01),
+                );
             }
             builder.add(&format!("res{stage}_{}", 2 * block + 3), before);
         }
     }
     // Four halvings of 112x96 leave 7x6.
-    builder
-        .then("flatten", Op::Flatten)
-        .then("fc5", Op::Linear { input: channels * 7 * 6, output: EMBEDDING_LEN });
-    builder.finish("sphereface20".into(), AlignTemplate::Sphereface112x96, EMBEDDING_LEN)
+    builder.then("flatten", Op::Flatten).then(
+        "fc5",
+        Op::Linear {
+            input: channels * 7 * 6,
+            output: EMBEDDING_LEN,
+        },
+    );
+    builder.finish(
+        "sphereface20".into(),
+        AlignTemplate::Sphereface112x96,
+        EMBEDDING_LEN,
+    )
 }
 
-#[expect(clippy::too_many_arguments, reason = "the columns of the paper's table")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the columns of the paper's table"
+)]
 fn conv(
     builder: &mut Builder,
     stage: usize,
@@ -43,8 +72,18 @@ fn conv(
     bias: bool,
     init: Init,
 ) {
-    let op = Op::Conv { input, output, kernel: 3, stride, padding: 1, groups: 1, bias, init };
-    builder
-        .then(&format!("conv{stage}_{layer}"), op)
-        .then(&format!("prelu{stage}_{layer}"), Op::Activation(Activation::Prelu, output));
+    let op = Op::Conv {
+        input,
+        output,
+        kernel: 3,
+        stride,
+        padding: 1,
+        groups: 1,
+        bias,
+        init,
+    };
+    builder.then(&format!("conv{stage}_{layer}"), op).then(
+        &format!("prelu{stage}_{layer}"),
+        Op::Activation(Activation::Prelu, output),
+    );
 }

@@ -42,7 +42,8 @@ impl Evaluate {
         let network = Network::from_onnx(bundle.model(), &manifest.input, len, mirror_sum)?;
         let images = pairs.images();
         let progress = bar(images.len() as u64, "embedding");
-        let embedded = protocol::embed_images(&network, &self.images, &landmarks, &images, &progress);
+        let embedded =
+            protocol::embed_images(&network, &self.images, &landmarks, &images, &progress);
         progress.finish_and_clear();
         for (image, reason) in embedded.unusable.iter().take(5) {
             eprintln!("cannot be scored, counts as no match: {image}: {reason}");
@@ -56,16 +57,31 @@ impl Evaluate {
             println!("{}", serde_json::to_string(figures)?);
             return Ok(());
         }
-        let folds = if pairs.folds > 1 { "each fold at the others' threshold" } else { "at the best threshold, optimistic" };
-        println!("{}: {} genuine, {} impostor pairs", figures.protocol, figures.genuine, figures.impostor);
-        let error = figures.accuracy_se.map(|se| format!(" +- {:.2}", 100.0 * se));
-        println!("accuracy {:.2}{} % ({folds})", 100.0 * figures.accuracy, error.unwrap_or_default());
+        let folds = if pairs.folds > 1 {
+            "each fold at the others' threshold"
+        } else {
+            "at the best threshold, optimistic"
+        };
+        println!(
+            "{}: {} genuine, {} impostor pairs",
+            figures.protocol, figures.genuine, figures.impostor
+        );
+        let error = figures
+            .accuracy_se
+            .map(|se| format!(" +- {:.2}", 100.0 * se));
+        println!(
+            "accuracy {:.2}{} % ({folds})",
+            100.0 * figures.accuracy,
+            error.unwrap_or_default()
+        );
         println!("EER {:.2} %", 100.0 * figures.eer);
         for (far, tar) in figures.tar.iter().rev() {
             println!("TAR {:.2} % at FAR {far}", 100.0 * tar);
         }
-        println!("{} images without a usable face; {:.1} images/s", figures.unusable_images, figures.images_per_s);
+        println!(
+            "{} images without a usable face; {:.1} images/s",
+            figures.unusable_images, figures.images_per_s
+        );
         Ok(())
     }
 }
-

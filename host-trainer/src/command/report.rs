@@ -24,7 +24,14 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let frames = self.frames.as_deref();
-        report::write(&Sources { run: &self.run, events: &self.events, frames }, &self.out)?;
+        report::write(
+            &Sources {
+                run: &self.run,
+                events: &self.events,
+                frames,
+            },
+            &self.out,
+        )?;
         println!("{}", self.out.display());
         Ok(())
     }

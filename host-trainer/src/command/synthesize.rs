@@ -32,17 +32,27 @@ pub(crate) struct Synthesize {
 impl Synthesize {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let people = self.first_person..self.first_person + self.people;
-        let rows: Result<Vec<Vec<Row>>, _> =
-            people.into_par_iter().map(|index| self.person(index)).collect();
+        let rows: Result<Vec<Vec<Row>>, _> = people
+            .into_par_iter()
+            .map(|index| self.person(index))
+            .collect();
         let path = self.out.join("landmarks.csv");
         let mut csv = csv::Writer::from_path(&path).with_context(|| path.display().to_string())?;
         csv.write_record(HEADER)?;
         for (name, landmarks) in rows?.into_iter().flatten() {
-            let numbers = landmarks.0.iter().flat_map(|p| [p.x, p.y]).map(|x| format!("{x:.2}"));
+            let numbers = landmarks
+                .0
+                .iter()
+                .flat_map(|p| [p.x, p.y])
+                .map(|x| format!("{x:.2}"));
             csv.write_record([name, "1".into()].into_iter().chain(numbers))?;
         }
         csv.flush()?;
-        println!("{} pictures in {}", self.people * self.pictures, self.out.display());
+        println!(
+            "{} pictures in {}",
+            self.people * self.pictures,
+            self.out.display()
+        );
         Ok(())
     }
 
@@ -55,7 +65,10 @@ impl Synthesize {
                 let picture = render(&identity, number);
                 let file = format!("{number:04}.png");
                 let path = dir.join(&file);
-                picture.frame.save(&path).with_context(|| path.display().to_string())?;
+                picture
+                    .frame
+                    .save(&path)
+                    .with_context(|| path.display().to_string())?;
                 Ok((format!("{name}/{file}"), picture.landmarks))
             })
             .collect()

@@ -57,13 +57,30 @@ impl Train {
         let trained = train(&recipe, training.clone(), &digest, out)?;
         let provenance = provenance(&recipe, &digest);
         let weights = export::weights(&trained.module);
-        let evaluation =
-            measure::finish(&recipe, &weights, &HeldOut::new(&set, &held_out), &provenance, out)?;
+        let evaluation = measure::finish(
+            &recipe,
+            &weights,
+            &HeldOut::new(&set, &held_out),
+            &provenance,
+            out,
+        )?;
         let wall_s = started.elapsed().as_secs_f64();
-        let info = info(&recipe, &trained, &training, &evaluation, provenance, device, wall_s);
+        let info = info(
+            &recipe,
+            &trained,
+            &training,
+            &evaluation,
+            provenance,
+            device,
+            wall_s,
+        );
         write_json(&out.join(report::RUN_FILE), &info)?;
         write_json(&out.join(report::EVALUATION_FILE), &evaluation)?;
-        let sources = report::Sources { run: out, events: &[], frames: None };
+        let sources = report::Sources {
+            run: out,
+            events: &[],
+            frames: None,
+        };
         report::write(&sources, &out.join("report.html"))?;
         say_result(&evaluation, &info, out);
         Ok(())
@@ -103,7 +120,14 @@ fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
 fn provenance(recipe: &Recipe, data_digest: &str) -> Provenance {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let git = std::process::Command::new("git")
-        .args(["-C", source, "describe", "--always", "--dirty", "--abbrev=12"])
+        .args([
+            "-C",
+            source,
+            "describe",
+            "--always",
+            "--dirty",
+            "--abbrev=12",
+        ])
         .output();
     let revision = git.ok().filter(|o| o.status.success());
     let revision = revision.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_string());

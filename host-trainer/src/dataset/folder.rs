@@ -60,7 +60,10 @@ pub fn scan(folders: &[PathBuf]) -> Result<Found, FolderError> {
     for folder in folders {
         scan_folder(folder, &mut people, &mut summary)?;
     }
-    let mut found = Found { summary, ..Found::default() };
+    let mut found = Found {
+        summary,
+        ..Found::default()
+    };
     for (name, mut images) in people {
         let person = found.people.len() as u32;
         images.iter_mut().for_each(|image| image.person = person);
@@ -77,21 +80,45 @@ fn scan_folder(
     summary: &mut Summary,
 ) -> Result<(), FolderError> {
     let images = folder.join("images");
-    let images = if images.is_dir() { images } else { folder.into() };
+    let images = if images.is_dir() {
+        images
+    } else {
+        folder.into()
+    };
     let landmarks = LandmarkTable::beside(&images, None)?;
-    let title = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let title = folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let mut seen = HashSet::new();
-    for (person, dir) in entries(&images)?.into_iter().filter(|(_, path)| path.is_dir()) {
+    for (person, dir) in entries(&images)?
+        .into_iter()
+        .filter(|(_, path)| path.is_dir())
+    {
         let files = entries(&dir)?;
         if files.is_empty() {
-            summary.add(ProblemKind::EmptyFolder, format!("{title}/{person}"), "no file in it");
+            summary.add(
+                ProblemKind::EmptyFolder,
+                format!("{title}/{person}"),
+                "no file in it",
+            );
         }
         for (file, path) in files {
-            let (row, name) = (format!("{person}/{file}"), format!("{title}/{person}/{file}"));
+            let (row, name) = (
+                format!("{person}/{file}"),
+                format!("{title}/{person}/{file}"),
+            );
             match landmarks.get(&row) {
                 Some(landmarks) => {
                     let (landmarks, stamp) = (*landmarks, stamp(&path));
-                    let image = FoundImage { person: 0, path, name, landmarks, stamp };
+                    let image = FoundImage {
+                        person: 0,
+                        path,
+                        name,
+                        landmarks,
+                        stamp,
+                    };
                     people.entry(person.clone()).or_default().push(image);
                 }
                 None => summary.add(ProblemKind::NoLandmarks, name, "no row in landmarks.csv"),
@@ -100,14 +127,21 @@ fn scan_folder(
         }
     }
     for (row, _) in landmarks.iter().filter(|(row, _)| !seen.contains(*row)) {
-        summary.add(ProblemKind::NoImage, format!("{title}/{row}"), "no such file");
+        summary.add(
+            ProblemKind::NoImage,
+            format!("{title}/{row}"),
+            "no such file",
+        );
     }
     Ok(())
 }
 
 /// Names and paths in a folder, sorted, without hidden ones.
 fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
-    let read = |source| FolderError::Read { path: dir.into(), source };
+    let read = |source| FolderError::Read {
+        path: dir.into(),
+        source,
+    };
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(read)? {
         let entry = entry.map_err(read)?;
@@ -122,14 +156,23 @@ fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
 
 /// Zeros for a file that cannot be looked at: reading it will say why.
 fn stamp(path: &Path) -> (u64, u64) {
-    let Ok(metadata) = std::fs::metadata(path) else { return (0, 0) };
-    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    let Ok(metadata) = std::fs::metadata(path) else {
+        return (0, 0);
+    };
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
     (metadata.len(), modified.map_or(0, |t| t.as_nanos() as u64))
 }
 
 impl Summary {
     fn add(&mut self, kind: ProblemKind, path: String, reason: &str) {
-        self.problems.push(Problem { kind, path, reason: reason.into() });
+        self.problems.push(Problem {
+            kind,
+            path,
+            reason: reason.into(),
+        });
     }
 }
 
@@ -154,11 +197,19 @@ impl Found {
     /// The problem that keeps it out of the set.
     pub fn crop(&self, index: usize, template: AlignTemplate) -> Result<Crop, Problem> {
         let image = &self.images[index];
-        let problem = |kind, reason| Problem { kind, path: image.name.clone(), reason };
+        let problem = |kind, reason| Problem {
+            kind,
+            path: image.name.clone(),
+            reason,
+        };
         let photo = edge_runtime::photo::read(&image.path)
             .map_err(|error| problem(ProblemKind::BrokenImage, error.to_string()))?;
         let face = edge_runtime::face::align(&photo, &image.landmarks, template)
             .map_err(|error| problem(ProblemKind::BadLandmarks, error.to_string()))?;
-        Ok(Crop { person: image.person, name: image.name.clone(), face })
+        Ok(Crop {
+            person: image.person,
+            name: image.name.clone(),
+            face,
+        })
     }
 }

@@ -39,7 +39,12 @@ impl TrainingSet {
         });
         let labels = images.iter().map(|i| classes[&set.person(*i)]).collect();
         let classes = classes.len() as i64;
-        Self { set, images, labels, classes }
+        Self {
+            set,
+            images,
+            labels,
+            classes,
+        }
     }
 
     /// How many images.
@@ -86,7 +91,10 @@ pub fn start(set: Arc<TrainingSet>, order: Order) -> Receiver<Result<Batch, Pack
         let mut epoch = (u64::MAX, Vec::new());
         for step in order.first_step..order.end_step {
             if epoch.0 != step / per_epoch {
-                epoch = (step / per_epoch, shuffled(set.len(), order.seed, step / per_epoch));
+                epoch = (
+                    step / per_epoch,
+                    shuffled(set.len(), order.seed, step / per_epoch),
+                );
             }
             let batch = read_batch(&set, &epoch.1, step % per_epoch, step, &order);
             // The trainer stopped listening: it has failed, and says why.
@@ -139,24 +147,43 @@ mod tests {
     use std::collections::HashSet;
 
     fn set(dir: &std::path::Path) -> Arc<TrainingSet> {
-        let data = DataConfig::Synthetic { people: 6, pictures: 4, held_out: 0.0 };
+        let data = DataConfig::Synthetic {
+            people: 6,
+            pictures: 4,
+            held_out: 0.0,
+        };
         let set = prepare(&data, None, AlignTemplate::Arcface112x112, 3, dir).unwrap();
         Arc::new(TrainingSet::new(Arc::new(set), |person| person != 2))
     }
 
     fn order(first_step: u64) -> Order {
-        Order { seed: 5, batch_size: 5, mirror: true, first_step, end_step: 12 }
+        Order {
+            seed: 5,
+            batch_size: 5,
+            mirror: true,
+            first_step,
+            end_step: 12,
+        }
     }
 
     #[test]
     fn an_epoch_shows_every_image_once_and_labels_are_dense() {
         let dir = tempfile::tempdir().unwrap();
         let set = set(dir.path());
-        assert_eq!((set.len(), set.classes(), set.steps_per_epoch(5)), (20, 5, 4));
-        let unmirrored = Order { mirror: false, end_step: 4, ..order(0) };
+        assert_eq!(
+            (set.len(), set.classes(), set.steps_per_epoch(5)),
+            (20, 5, 4)
+        );
+        let unmirrored = Order {
+            mirror: false,
+            end_step: 4,
+            ..order(0)
+        };
         let batches: Vec<_> = start(set, unmirrored).iter().map(Result::unwrap).collect();
-        let images: HashSet<_> =
-            batches.iter().flat_map(|b| b.pixels.chunks(112 * 112 * 3)).collect();
+        let images: HashSet<_> = batches
+            .iter()
+            .flat_map(|b| b.pixels.chunks(112 * 112 * 3))
+            .collect();
         assert_eq!(images.len(), 20);
         let mut labels: Vec<_> = batches.iter().flat_map(|b| b.labels.clone()).collect();
         labels.sort_unstable();
@@ -167,7 +194,10 @@ mod tests {
     fn a_later_start_gives_the_same_batches() {
         let dir = tempfile::tempdir().unwrap();
         let set = set(dir.path());
-        let whole: Vec<_> = start(set.clone(), order(0)).iter().map(Result::unwrap).collect();
+        let whole: Vec<_> = start(set.clone(), order(0))
+            .iter()
+            .map(Result::unwrap)
+            .collect();
         let later: Vec<_> = start(set, order(7)).iter().map(Result::unwrap).collect();
         assert_eq!(later.len(), 5);
         for (a, b) in whole[7..].iter().zip(&later) {

@@ -44,7 +44,9 @@ pub enum DataConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// The recipe wants folders and the command names none.
-    #[error("this recipe trains on photographs: give the directory that holds {0:?} with --data DIR")]
+    #[error(
+        "this recipe trains on photographs: give the directory that holds {0:?} with --data DIR"
+    )]
     NoDirectory(Vec<PathBuf>),
     /// A folder that cannot be read, or a broken landmarks.csv.
     #[error(transparent)]
@@ -76,13 +78,18 @@ impl DataConfig {
 
     pub(crate) fn check(&self) -> Result<(), String> {
         if !(0.0..=0.9).contains(&self.held_out()) {
-            return Err(format!("[data] held_out = {} must be in 0 to 0.9", self.held_out()));
+            return Err(format!(
+                "[data] held_out = {} must be in 0 to 0.9",
+                self.held_out()
+            ));
         }
         match self {
             Self::Folders { folders, .. } if folders.is_empty() => {
                 Err("[data] folders must name at least one".into())
             }
-            Self::Synthetic { people, pictures, .. } if *people < 4 || *pictures < 2 => {
+            Self::Synthetic {
+                people, pictures, ..
+            } if *people < 4 || *pictures < 2 => {
                 Err("[data] people must be at least 4 and pictures at least 2".into())
             }
             _ => Ok(()),
@@ -117,9 +124,9 @@ pub fn prepare(
             };
             Ok(PackedSet::open_or_make(cache, source, make)?)
         }
-        DataConfig::Synthetic { people, pictures, .. } => {
-            Ok(synthetic_set(*people, *pictures, template, seed, cache)?)
-        }
+        DataConfig::Synthetic {
+            people, pictures, ..
+        } => Ok(synthetic_set(*people, *pictures, template, seed, cache)?),
     }
 }
 
@@ -142,7 +149,11 @@ fn synthetic_set(
         let (person, number) = (i as u64 / pictures, i as u64 % pictures);
         let picture = synthetic::render(&synthetic::Identity::new(seed, person), number);
         let face = align_picture(&picture, template);
-        Ok(Crop { person: person as u32, name: format!("{}/{number:04}", synthetic_name(person)), face })
+        Ok(Crop {
+            person: person as u32,
+            name: format!("{}/{number:04}", synthetic_name(person)),
+            face,
+        })
     })
 }
 
@@ -153,8 +164,12 @@ pub fn synthetic_name(index: u64) -> String {
 
 fn align_picture(picture: &synthetic::Picture, template: AlignTemplate) -> AlignedFace {
     let frame = &picture.frame;
-    let image = RgbImage::new(frame.width() as usize, frame.height() as usize, frame.as_raw())
-        .expect("a rendered frame is whole");
+    let image = RgbImage::new(
+        frame.width() as usize,
+        frame.height() as usize,
+        frame.as_raw(),
+    )
+    .expect("a rendered frame is whole");
     align(image, &picture.landmarks, template).expect("rendered landmarks span a face")
 }
 
@@ -163,20 +178,42 @@ fn align_picture(picture: &synthetic::Picture, template: AlignTemplate) -> Align
 ///
 /// # Errors
 /// [`DataError::TooFewPeople`].
-pub fn held_out_people(people: &[String], share: f64, seed: u64) -> Result<HashSet<u32>, DataError> {
+pub fn held_out_people(
+    people: &[String],
+    share: f64,
+    seed: u64,
+) -> Result<HashSet<u32>, DataError> {
     let hash = |name: &String| {
         let digest = Sha256::digest(format!("{seed} {name}").as_bytes());
         u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
     };
     let bound = (share * u64::MAX as f64) as u64;
-    let held_out: HashSet<u32> =
-        (0..).zip(people).filter(|(_, name)| hash(name) < bound).map(|(i, _)| i).collect();
+    let held_out: HashSet<u32> = (0..)
+        .zip(people)
+        .filter(|(_, name)| hash(name) < bound)
+        .map(|(i, _)| i)
+        .collect();
     let enough = |part, people, needed, hint| {
-        let error = DataError::TooFewPeople { part, people, needed, hint };
+        let error = DataError::TooFewPeople {
+            part,
+            people,
+            needed,
+            hint,
+        };
         if people < needed { Err(error) } else { Ok(()) }
     };
-    enough("training", people.len() - held_out.len(), 2, "add people, or lower [data] held_out")?;
-    enough("held-out", held_out.len(), 2, "thresholds are measured on them; raise [data] held_out or add people")?;
+    enough(
+        "training",
+        people.len() - held_out.len(),
+        2,
+        "add people, or lower [data] held_out",
+    )?;
+    enough(
+        "held-out",
+        held_out.len(),
+        2,
+        "thresholds are measured on them; raise [data] held_out or add people",
+    )?;
     Ok(held_out)
 }
 
@@ -188,8 +225,10 @@ mod tests {
     fn a_person_stays_on_one_side_when_others_come() {
         let some: Vec<String> = (0..200).map(synthetic_name).collect();
         let more: Vec<String> = (0..400).map(synthetic_name).collect();
-        let (few, many) =
-            (held_out_people(&some, 0.2, 1).unwrap(), held_out_people(&more, 0.2, 1).unwrap());
+        let (few, many) = (
+            held_out_people(&some, 0.2, 1).unwrap(),
+            held_out_people(&more, 0.2, 1).unwrap(),
+        );
         assert!((20..60).contains(&few.len()), "{}", few.len());
         assert!((0..200).all(|i| few.contains(&i) == many.contains(&i)));
         assert_ne!(few, held_out_people(&some, 0.2, 2).unwrap());
@@ -198,6 +237,11 @@ mod tests {
     #[test]
     fn too_few_people_are_refused() {
         let one = vec!["a".to_string()];
-        assert!(held_out_people(&one, 0.5, 1).unwrap_err().to_string().contains("people in"));
+        assert!(
+            held_out_people(&one, 0.5, 1)
+                .unwrap_err()
+                .to_string()
+                .contains("people in")
+        );
     }
 }

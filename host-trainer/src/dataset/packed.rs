@@ -67,7 +67,9 @@ struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// The disk refused.
-    #[error("packed faces {path}: {source}; free some space, or put the cache elsewhere with XDG_CACHE_HOME")]
+    #[error(
+        "packed faces {path}: {source}; free some space, or put the cache elsewhere with XDG_CACHE_HOME"
+    )]
     Io {
         /// The file.
         path: PathBuf,
@@ -75,7 +77,9 @@ pub enum PackError {
         source: std::io::Error,
     },
     /// A crop is not as it was written.
-    #[error("packed faces {path}: damaged ({reason}); delete the file, it is made again from the images")]
+    #[error(
+        "packed faces {path}: damaged ({reason}); delete the file, it is made again from the images"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -104,8 +108,10 @@ impl PackedSet {
         let name: String = source.key[..8].iter().map(|b| format!("{b:02x}")).collect();
         let path = cache.join(format!("{name}.faces"));
         if !path.exists() {
-            make_file(cache, &path, source, make)
-                .map_err(|source| PackError::Io { path: path.clone(), source })?;
+            make_file(cache, &path, source, make).map_err(|source| PackError::Io {
+                path: path.clone(),
+                source,
+            })?;
         }
         Self::open(&path)
     }
@@ -115,11 +121,19 @@ impl PackedSet {
     /// # Errors
     /// [`PackError`].
     pub fn open(path: &Path) -> Result<Self, PackError> {
-        let io = |source| PackError::Io { path: path.into(), source };
-        let damaged = |reason: &str| PackError::Damaged { path: path.into(), reason: reason.into() };
+        let io = |source| PackError::Io {
+            path: path.into(),
+            source,
+        };
+        let damaged = |reason: &str| PackError::Damaged {
+            path: path.into(),
+            reason: reason.into(),
+        };
         let file = File::open(path).map_err(io)?;
         let len = file.metadata().map_err(io)?.len();
-        let crops = len.checked_sub(FOOTER_LEN).ok_or_else(|| damaged("cut off"))?;
+        let crops = len
+            .checked_sub(FOOTER_LEN)
+            .ok_or_else(|| damaged("cut off"))?;
         let mut footer = [0; FOOTER_LEN as usize];
         file.read_exact_at(&mut footer, crops).map_err(io)?;
         let (length, rest) = footer.split_at(8);
@@ -133,7 +147,11 @@ impl PackedSet {
             return Err(damaged("the index has another checksum"));
         }
         let index: Index = serde_json::from_slice(&json).map_err(|e| damaged(&e.to_string()))?;
-        let set = Self { path: path.into(), file, index };
+        let set = Self {
+            path: path.into(),
+            file,
+            index,
+        };
         if start != (set.len() * set.template().rgb_len()) as u64 {
             return Err(damaged("the crops have another length"));
         }
@@ -188,11 +206,17 @@ impl PackedSet {
         let at = (index * self.template().rgb_len()) as u64;
         self.file
             .read_exact_at(pixels, at)
-            .map_err(|source| PackError::Io { path: self.path.clone(), source })?;
+            .map_err(|source| PackError::Io {
+                path: self.path.clone(),
+                source,
+            })?;
         let entry = &self.index.images[index];
         if crc32fast::hash(pixels) != entry.crc32 {
             let reason = format!("the crop of {} has another checksum", entry.name);
-            return Err(PackError::Damaged { path: self.path.clone(), reason });
+            return Err(PackError::Damaged {
+                path: self.path.clone(),
+                reason,
+            });
         }
         Ok(())
     }
@@ -213,7 +237,9 @@ where
     F: Fn(usize) -> Result<Crop, Problem> + Sync,
 {
     std::fs::create_dir_all(cache)?;
-    let mut file = tempfile::Builder::new().prefix(".packing-").tempfile_in(cache)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".packing-")
+        .tempfile_in(cache)?;
     let index = write_crops(&mut BufWriter::new(file.as_file_mut()), source, make)?;
     let json = serde_json::to_vec(&index)?;
     file.write_all(&json)?;
@@ -229,17 +255,35 @@ fn write_crops<F>(out: &mut impl Write, source: Source, make: F) -> std::io::Res
 where
     F: Fn(usize) -> Result<Crop, Problem> + Sync,
 {
-    let Source { template, people, len, summary, .. } = source;
-    let mut index = Index { template, people, images: Vec::with_capacity(len), summary };
+    let Source {
+        template,
+        people,
+        len,
+        summary,
+        ..
+    } = source;
+    let mut index = Index {
+        template,
+        people,
+        images: Vec::with_capacity(len),
+        summary,
+    };
     let bar = bar(len as u64, "aligning faces");
     for start in (0..len).step_by(CHUNK) {
         let chunk = start..(start + CHUNK).min(len);
-        let made: Vec<_> = chunk.into_par_iter().map(|i| (make(i), bar.inc(1)).0).collect();
+        let made: Vec<_> = chunk
+            .into_par_iter()
+            .map(|i| (make(i), bar.inc(1)).0)
+            .collect();
         for crop in made {
             match crop {
                 Ok(Crop { person, name, face }) => {
                     out.write_all(face.pixels())?;
-                    index.images.push(Entry { person, name, crc32: crc32fast::hash(face.pixels()) });
+                    index.images.push(Entry {
+                        person,
+                        name,
+                        crc32: crc32fast::hash(face.pixels()),
+                    });
                 }
                 Err(problem) => index.summary.problems.push(problem),
             }

@@ -60,9 +60,18 @@ impl fmt::Display for Summary {
             kinds.entry(problem.kind).or_default().push(problem);
         }
         for (kind, problems) in kinds {
-            let names: Vec<_> = problems.iter().take(SHOWN).map(|p| p.path.as_str()).collect();
+            let names: Vec<_> = problems
+                .iter()
+                .take(SHOWN)
+                .map(|p| p.path.as_str())
+                .collect();
             let more = if problems.len() > SHOWN { ", ..." } else { "" };
-            writeln!(f, "  left out: {} {kind} ({}{more})", problems.len(), names.join(", "))?;
+            writeln!(
+                f,
+                "  left out: {} {kind} ({}{more})",
+                problems.len(),
+                names.join(", ")
+            )?;
         }
         Ok(())
     }

@@ -15,7 +15,12 @@ use verification::Scores;
 ///
 /// # Errors
 /// What `face` says, or [`NetworkError`], of the first that fails.
-pub fn embed_all<E, F>(network: &Network, len: usize, bar: &ProgressBar, face: F) -> Result<Vec<Embedding>, E>
+pub fn embed_all<E, F>(
+    network: &Network,
+    len: usize,
+    bar: &ProgressBar,
+    face: F,
+) -> Result<Vec<Embedding>, E>
 where
     E: From<NetworkError> + Send,
     F: Fn(usize) -> Result<AlignedFace, E> + Sync,
@@ -40,8 +45,14 @@ pub fn all_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
     };
     let parts: Vec<Scores> = (0..rows.len()).into_par_iter().map(of_row).collect();
     Scores {
-        genuine: parts.iter().flat_map(|s| s.genuine.iter().copied()).collect(),
-        impostor: parts.iter().flat_map(|s| s.impostor.iter().copied()).collect(),
+        genuine: parts
+            .iter()
+            .flat_map(|s| s.genuine.iter().copied())
+            .collect(),
+        impostor: parts
+            .iter()
+            .flat_map(|s| s.impostor.iter().copied())
+            .collect(),
     }
 }
 

@@ -66,34 +66,51 @@ const CSV_HEADER: &str = "path_a,path_b,same";
 /// # Errors
 /// [`PairsError`], with the line.
 pub fn read(path: &Path) -> Result<Pairs, PairsError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| PairsError::Read { path: path.into(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| PairsError::Read {
+        path: path.into(),
+        source,
+    })?;
     let bad = |(line, found): (usize, &str), expected| PairsError::Line {
         path: path.into(),
         line: line + 1,
         found: found.chars().take(80).collect(),
         expected,
     };
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let mut lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty());
     let expected = "`path_a,path_b,same`, or LFW's `folds<TAB>pairs`";
     let header = lines.next().ok_or_else(|| bad((0, ""), expected))?;
     if header.1.trim() == CSV_HEADER {
         let expected = "`path,path,0` or `path,path,1`";
         let pairs = lines.map(|l| csv_pair(l.1).ok_or_else(|| bad(l, expected)));
         let pairs: Vec<Pair> = pairs.collect::<Result<_, _>>()?;
-        return Ok(Pairs { protocol: "all pairs of the file".into(), folds: 1, pairs });
+        return Ok(Pairs {
+            protocol: "all pairs of the file".into(),
+            folds: 1,
+            pairs,
+        });
     }
     let (folds, per_fold) = lfw_header(header.1).ok_or_else(|| bad(header, expected))?;
     let expected = "`name<TAB>number<TAB>number` or `name<TAB>number<TAB>name<TAB>number`";
-    let pairs = lines.enumerate().map(|(i, line)| {
-        lfw_pair(line.1, i / (2 * per_fold)).ok_or_else(|| bad(line, expected))
-    });
+    let pairs = lines
+        .enumerate()
+        .map(|(i, line)| lfw_pair(line.1, i / (2 * per_fold)).ok_or_else(|| bad(line, expected)));
     let pairs: Vec<Pair> = pairs.collect::<Result<_, _>>()?;
     let promised = folds * per_fold * 2;
     if pairs.len() != promised {
-        return Err(PairsError::CutOff { path: path.into(), found: pairs.len(), promised });
+        return Err(PairsError::CutOff {
+            path: path.into(),
+            found: pairs.len(),
+            promised,
+        });
     }
-    Ok(Pairs { protocol: format!("LFW pairs, {folds} folds of {} pairs", 2 * per_fold), folds, pairs })
+    Ok(Pairs {
+        protocol: format!("LFW pairs, {folds} folds of {} pairs", 2 * per_fold),
+        folds,
+        pairs,
+    })
 }
 
 fn csv_pair(line: &str) -> Option<Pair> {
@@ -105,7 +122,11 @@ fn csv_pair(line: &str) -> Option<Pair> {
         _ => return None,
     };
     let whole = fields.next().is_none() && !a.is_empty() && !b.is_empty();
-    whole.then(|| Pair { images: [a.into(), b.into()], same, fold: 0 })
+    whole.then(|| Pair {
+        images: [a.into(), b.into()],
+        same,
+        fold: 0,
+    })
 }
 
 /// `folds pairs`, both at least 1: View 2. View 1 has the number of pairs alone.
@@ -148,14 +169,24 @@ mod tests {
         let text = "2\t1\nA_B\t1\t4\nA_B\t1\tC_D\t12\nE\t2\t3\nE\t2\tF\t1\n";
         let pairs = parse(text).unwrap();
         assert_eq!((pairs.folds, pairs.pairs.len()), (2, 4));
-        assert_eq!(pairs.pairs[1].images, ["A_B/A_B_0001.jpg", "C_D/C_D_0012.jpg"]);
-        assert_eq!(pairs.pairs.iter().map(|p| (p.same, p.fold)).collect::<Vec<_>>(),
-            [(true, 0), (false, 0), (true, 1), (false, 1)]);
+        assert_eq!(
+            pairs.pairs[1].images,
+            ["A_B/A_B_0001.jpg", "C_D/C_D_0012.jpg"]
+        );
+        assert_eq!(
+            pairs
+                .pairs
+                .iter()
+                .map(|p| (p.same, p.fold))
+                .collect::<Vec<_>>(),
+            [(true, 0), (false, 0), (true, 1), (false, 1)]
+        );
     }
 
     #[test]
     fn csv_pairs_have_no_folds() {
-        let pairs = parse("path_a,path_b,same\na/1.png,b/2.png,0\n\na/1.png,a/3.png,true\n").unwrap();
+        let pairs =
+            parse("path_a,path_b,same\na/1.png,b/2.png,0\n\na/1.png,a/3.png,true\n").unwrap();
         assert_eq!((pairs.folds, pairs.pairs.len()), (1, 2));
         assert_eq!(pairs.pairs[1].images[1], "a/3.png");
         assert_eq!([pairs.pairs[0].same, pairs.pairs[1].same], [false, true]);
@@ -174,9 +205,14 @@ mod tests {
             ("path_a,path_b,same\na,b,1,1\n", "line 2"),
         ] {
             let message = parse(text).unwrap_err().to_string();
-            assert!(message.contains(needle) && message.contains("pairs.txt"), "{message}");
+            assert!(
+                message.contains(needle) && message.contains("pairs.txt"),
+                "{message}"
+            );
         }
-        let missing = read(Path::new("/nowhere/pairs.txt")).unwrap_err().to_string();
+        let missing = read(Path::new("/nowhere/pairs.txt"))
+            .unwrap_err()
+            .to_string();
         assert!(missing.contains("/nowhere/pairs.txt"));
     }
 }

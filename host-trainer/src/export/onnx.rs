@@ -22,7 +22,11 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(precision: Precision) -> Self {
-        Self { precision, nodes: Vec::new(), initializers: Vec::new() }
+        Self {
+            precision,
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+        }
     }
 
     /// Appends a node with one output, named like the node.
@@ -67,7 +71,10 @@ impl Writer {
     }
 
     pub(super) fn leaky_relu(&mut self, name: &str, input: &str, slope: f32) -> String {
-        let alpha = AttributeProto { f: slope, ..attribute("alpha", AttributeType::Float) };
+        let alpha = AttributeProto {
+            f: slope,
+            ..attribute("alpha", AttributeType::Float)
+        };
         self.node(name, "LeakyRelu", &[input], vec![alpha])
     }
 
@@ -89,7 +96,12 @@ impl Writer {
         let inputs = [
             self.constant(&format!("{name}.int8"), DataType::Int8, shape, bytes),
             self.floats(&format!("{name}.scale"), &[channels], &quantized.scales),
-            self.constant(&format!("{name}.zero"), DataType::Int8, &[channels], vec![0; channels as usize]),
+            self.constant(
+                &format!("{name}.zero"),
+                DataType::Int8,
+                &[channels],
+                vec![0; channels as usize],
+            ),
         ];
         let inputs = [0, 1, 2].map(|i| inputs[i].as_str());
         self.node(&name, "DequantizeLinear", &inputs, vec![int("axis", 0)])
@@ -127,7 +139,10 @@ impl Writer {
         };
         let model = ModelProto {
             ir_version: IR_VERSION,
-            opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
+            opset_import: vec![OperatorSetIdProto {
+                domain: String::new(),
+                version: OPSET,
+            }],
             producer_name: "facelatch".into(),
             producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(graph),
@@ -141,22 +156,47 @@ impl Writer {
 const OUTPUT: &str = "face_embedding";
 
 fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: kind as i32, ..AttributeProto::default() }
+    AttributeProto {
+        name: name.into(),
+        r#type: kind as i32,
+        ..AttributeProto::default()
+    }
 }
 
 fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { i: value, ..attribute(name, AttributeType::Int) }
+    AttributeProto {
+        i: value,
+        ..attribute(name, AttributeType::Int)
+    }
 }
 
 fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto { ints: values.into(), ..attribute(name, AttributeType::Ints) }
+    AttributeProto {
+        ints: values.into(),
+        ..attribute(name, AttributeType::Ints)
+    }
 }
 
 fn value_info(name: &str, shape: &[i64]) -> ValueInfoProto {
     use tensor_shape_proto::{Dimension, dimension::Value};
-    let dimension = |n: &i64| Dimension { value: Some(Value::DimValue(*n)), ..Dimension::default() };
-    let shape = TensorShapeProto { dim: shape.iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
-    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+    let dimension = |n: &i64| Dimension {
+        value: Some(Value::DimValue(*n)),
+        ..Dimension::default()
+    };
+    let shape = TensorShapeProto {
+        dim: shape.iter().map(dimension).collect(),
+    };
+    let tensor = type_proto::Tensor {
+        elem_type: DataType::Float as i32,
+        shape: Some(shape),
+    };
+    let kind = TypeProto {
+        value: Some(type_proto::Value::TensorType(tensor)),
+        ..TypeProto::default()
+    };
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(kind),
+        ..ValueInfoProto::default()
+    }
 }

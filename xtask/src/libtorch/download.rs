@@ -2,7 +2,7 @@
 
 use super::unpack::{self, Members};
 use super::{VERSION, home, inspect, managed};
-use crate::{disk, workspace};
+use crate::{disk, python, workspace};
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -93,6 +93,7 @@ pub(super) fn fill(cache: &Path) -> Result<PathBuf> {
     let missing: u64 = missing(&downloads).map(|wheel| wheel.bytes).sum();
     // Twice what is missing: pip loads a wheel into a temporary folder and copies it from there.
     disk::demand_space(cache, missing + missing.max(UNPACKED_BYTES))?;
+    python::demand_pip()?;
     eprintln!(
         "libtorch {VERSION}: {} to download, {} on disk, in {}",
         disk::megabytes(missing),
@@ -127,7 +128,6 @@ fn fetch(wheel: &Wheel, downloads: &Path) -> Result<(PathBuf, Members)> {
     if let Some(kept) = kept(wheel, downloads) {
         return Ok((kept, wheel.members));
     }
-    crate::python::demand_pip()?;
     let beside = tempfile::Builder::new()
         .prefix(BROKEN)
         .tempdir_in(downloads)?;

@@ -10,7 +10,11 @@ fn crop(i: usize) -> Result<Crop, Problem> {
         return Err(Problem { kind, path, reason });
     }
     let face = AlignedFace::from_pixels(TEMPLATE, vec![i as u8; TEMPLATE.rgb_len()]).unwrap();
-    Ok(Crop { person: (i / 2) as u32, name: format!("{i}"), face })
+    Ok(Crop {
+        person: (i / 2) as u32,
+        name: format!("{i}"),
+        face,
+    })
 }
 
 fn source(key: u8) -> Source {
@@ -51,7 +55,10 @@ fn every_damage_has_its_error() {
         std::fs::write(&path, bytes).unwrap();
         let read = PackedSet::open(&path).and_then(|set| set.face(0).map(|_| ()));
         let message = read.unwrap_err().to_string();
-        assert!(message.contains(needle) && message.contains("delete the file"), "{message}");
+        assert!(
+            message.contains(needle) && message.contains("delete the file"),
+            "{message}"
+        );
     };
     let flipped = |at: usize| {
         let mut bytes = good.clone();

@@ -1,0 +1,254 @@
+//! The program as a person runs it: train, stop, go on, and everything that can go wrong.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A recipe that ends in seconds.
+fn recipe(dir: &Path, change: impl Fn(String) -> String) -> PathBuf {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/demo.toml");
+    let text = std::fs::read_to_string(demo).unwrap();
+    let mut tables: toml::Table = text.parse().unwrap();
+    let mut set = |table: &str, key: &str, value: toml::Value| {
+        tables[table]
+            .as_table_mut()
+            .unwrap()
+            .insert(key.into(), value);
+    };
+    set("data", "people", 12.into());
+    set("data", "pictures", 4.into());
+    set("data", "held_out", 0.4.into());
+    set("backbone", "embedding_len", 16.into());
+    set("backbone", "width", 0.125.into());
+    set("training", "batch_size", 8.into());
+    set("training", "steps", 6.into());
+    set("training", "checkpoint_every", 2.into());
+    let path = dir.join("recipe.toml");
+    std::fs::write(&path, change(tables.to_string())).unwrap();
+    path
+}
+
+fn trainer(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_host-trainer"));
+    command
+        .env("XDG_CACHE_HOME", dir.join("cache"))
+        .env("OMP_NUM_THREADS", "1");
+    command
+}
+
+fn train(dir: &Path, recipe: &Path, out: &str) -> Output {
+    let paths = [
+        "--config".as_ref(),
+        recipe,
+        "--out".as_ref(),
+        &dir.join(out),
+    ];
+    trainer(dir).arg("train").args(paths).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_run_leaves_bundles_figures_and_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = train(dir.path(), &recipe(dir.path(), |r| r), "run");
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    let file = |name: &str| dir.path().join("run").join(name);
+    for name in ["model.bundle", "model-f32.bundle"] {
+        let bundle = edge_runtime::bundle::read(&file(name)).unwrap();
+        let network = edge_runtime::network::Network::load(&bundle).unwrap();
+        edge_runtime::bundle::self_test(&network, bundle.manifest()).unwrap();
+        assert!(
+            bundle
+                .manifest()
+                .provenance
+                .recipe_toml
+                .contains("am-softmax")
+        );
+    }
+    let json =
+        |name| serde_json::from_slice::<serde_json::Value>(&std::fs::read(file(name)).unwrap());
+    assert!(json("evaluation.json").unwrap()["quantized"]["eer"].is_f64());
+    assert_eq!(json("run.json").unwrap()["recipe"], "demo");
+    assert!(
+        std::fs::read_to_string(file("report.html"))
+            .unwrap()
+            .contains("<svg")
+    );
+}
+
+#[test]
+fn a_run_that_was_stopped_ends_with_the_same_weights() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = recipe(dir.path(), |r| r);
+    assert!(train(dir.path(), &whole, "whole").status.success());
+    let half = recipe(dir.path(), |r| r.replace("steps = 6", "steps = 4"));
+    assert!(train(dir.path(), &half, "parts").status.success());
+    let before = std::fs::read(dir.path().join("parts/model.onnx")).unwrap();
+    assert!(
+        train(dir.path(), &recipe(dir.path(), |r| r), "parts")
+            .status
+            .success()
+    );
+    let model = |run: &str| std::fs::read(dir.path().join(run).join("model.onnx")).unwrap();
+    assert!(model("parts") == model("whole"));
+    assert!(model("parts") != before);
+}
+
+#[test]
+fn a_checkpoint_of_another_recipe_is_refused_and_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(
+        train(dir.path(), &recipe(dir.path(), |r| r), "run")
+            .status
+            .success()
+    );
+    let checkpoint = dir.path().join("run/checkpoint.safetensors");
+    let before = std::fs::read(&checkpoint).unwrap();
+    let other = recipe(dir.path(), |r| r.replace("margin = 0.35", "margin = 0.2"));
+    let ran = train(dir.path(), &other, "run");
+    assert!(
+        !ran.status.success() && stderr(&ran).contains("another recipe"),
+        "{}",
+        stderr(&ran)
+    );
+    assert_eq!(std::fs::read(&checkpoint).unwrap(), before);
+}
+
+#[test]
+fn a_disk_that_fills_up_leaves_the_previous_checkpoint() {
+    let dir = tempfile::tempdir().unwrap();
+    let four = recipe(dir.path(), |r| r.replace("steps = 6", "steps = 4"));
+    assert!(train(dir.path(), &four, "run").status.success());
+    let checkpoint = dir.path().join("run/checkpoint.safetensors");
+    let before = std::fs::read(&checkpoint).unwrap();
+    let six = recipe(dir.path(), |r| r);
+    // A limit on the size of files fails a write as a full disk does: part of it is written, then
+    // an error comes. Without SIGXFSZ ignored it would kill.
+    let limited = format!(
+        "trap '' XFSZ; ulimit -f {}; exec \"$@\"",
+        before.len() / 1024 / 2
+    );
+    let ran = Command::new("bash")
+        .args([
+            "-c",
+            &limited,
+            "bash",
+            env!("CARGO_BIN_EXE_host-trainer"),
+            "train",
+            "--config",
+        ])
+        .args([&six, Path::new("--out"), &dir.path().join("run")])
+        .env("XDG_CACHE_HOME", dir.path().join("cache"))
+        .output()
+        .unwrap();
+    let message = stderr(&ran);
+    assert!(!ran.status.success(), "{message}");
+    assert!(
+        message.contains("checkpoint.safetensors") && message.contains("as it was"),
+        "{message}"
+    );
+    assert_eq!(std::fs::read(&checkpoint).unwrap(), before);
+    assert!(train(dir.path(), &six, "run").status.success());
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_the_run_and_says_where() {
+    let dir = tempfile::tempdir().unwrap();
+    let wild = recipe(dir.path(), |r| {
+        r.replace("learning_rate = 0.1", "learning_rate = 1e30")
+    });
+    let ran = train(dir.path(), &wild, "run");
+    assert!(!ran.status.success());
+    assert!(
+        stderr(&ran).contains("not finite at step 6"),
+        "{}",
+        stderr(&ran)
+    );
+    assert!(!dir.path().join("run/model.bundle").exists());
+}
+
+#[test]
+fn photographs_that_cannot_be_used_are_counted_and_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data/faces");
+    let paths = ["--people", "12", "--pictures", "3", "--out"];
+    let made = trainer(dir.path())
+        .arg("synthesize")
+        .args(paths)
+        .arg(&data)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let image = |name: &str| data.join("images").join(name);
+    std::fs::write(image("p000000/0000.png"), b"no image").unwrap();
+    let whole = std::fs::read(image("p000001/0000.png")).unwrap();
+    std::fs::write(image("p000001/0000.png"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(image("p000002/0000.png"), b"").unwrap();
+    std::fs::copy(image("p000003/0000.png"), image("p000003/extra.png")).unwrap();
+    std::fs::remove_file(image("p000004/0000.png")).unwrap();
+    std::fs::create_dir(image("p000099")).unwrap();
+    let csv = data.join("landmarks.csv");
+    let rows = std::fs::read_to_string(&csv).unwrap();
+    let row = rows
+        .lines()
+        .find(|row| row.starts_with("p000005/0001.png"))
+        .unwrap();
+    let same = format!("p000005/0001.png,1{}", ",50.0".repeat(10));
+    std::fs::write(&csv, rows.replace(row, &same)).unwrap();
+
+    let folders = recipe(dir.path(), |r| {
+        let (head, tail) = r.split_once("[data]").unwrap();
+        let (_, tail) = tail.split_once("\n[").unwrap();
+        format!(
+            "{head}[data]\nsource = \"folders\"\nfolders = [\"faces\"]\nheld_out = 0.4\n\n[{tail}"
+        )
+    });
+    let out = dir.path().join("run");
+    let ran = trainer(dir.path())
+        .args(["train".as_ref(), "--config".as_ref(), folders.as_os_str()])
+        .args(["--data".as_ref(), dir.path().join("data").as_os_str()])
+        .args(["--out".as_ref(), out.as_os_str()])
+        .output()
+        .unwrap();
+    let message = stderr(&ran);
+    assert!(ran.status.success(), "{message}");
+    for needle in [
+        "3 broken images (faces/p000000/0000.png",
+        "1 empty folders (faces/p000099)",
+        "1 images without landmarks (faces/p000003/extra.png)",
+        "1 images with impossible landmarks (faces/p000005/0001.png)",
+        "1 landmarks without an image (faces/p000004/0000.png)",
+    ] {
+        assert!(message.contains(needle), "{needle} in {message}");
+    }
+    let left_out = std::fs::read_to_string(out.join("left-out.json")).unwrap();
+    assert!(left_out.contains("p000002/0000.png"));
+}
+
+#[test]
+fn a_recipe_of_photographs_asks_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/web-faces.toml");
+    let ran = train(dir.path(), &web, "run");
+    assert!(
+        !ran.status.success() && stderr(&ran).contains("--data DIR"),
+        "{}",
+        stderr(&ran)
+    );
+    let paths = ["--data", "/nowhere", "--config"];
+    let out = dir.path().join("run");
+    let args = [web.as_path(), Path::new("--out"), &out];
+    let ran = trainer(dir.path())
+        .arg("train")
+        .args(paths)
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(
+        !ran.status.success() && stderr(&ran).contains("/nowhere/celeb"),
+        "{}",
+        stderr(&ran)
+    );
+}
