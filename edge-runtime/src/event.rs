@@ -117,7 +117,7 @@ impl fmt::Display for Event {
                 ..
             } => write!(
                 f,
-                "started: {people} people, threshold {threshold:.3} (false-match rate {false_match_rate:.1e}), {needed} frames must agree"
+                "started: {people} enrolled, threshold {threshold:.3} (false-match rate {false_match_rate:.1e}), {needed} frames must agree"
             ),
             Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),
             Self::Frame(frame) => {

@@ -22,11 +22,13 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
+    bin_name = "cargo xtask",
     about = "The commands of the Facelatch workspace"
 )]
 enum Command {
     Setup(setup::Args),
     Demo(demo::Args),
+    /// Run everything that CI runs, and stop at the first failure
     Test,
     Train(train::Args),
     Evaluate(evaluate::Args),
