@@ -19,6 +19,8 @@ use tch::{Device, Kind, Tensor};
 
 /// Steps from one line of metrics to the next; the loss is looked at as often.
 const METRICS_EVERY: u64 = 10;
+/// Steps from one line to the next where no progress bar can be shown; a multiple of the above.
+const LOG_EVERY: u64 = 50;
 /// Name of the checkpoint in a run's folder.
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
@@ -110,10 +112,15 @@ pub fn train(
                 training.batch_size,
             )?;
             loss_sum = loss_sum.zeros_like();
-            progress.set_message(format!(
+            let message = format!(
                 "epoch {epoch}  loss {:.3}  rate {rate:.4}  {:.0} images/s",
                 line.loss, line.images_per_s
-            ));
+            );
+            // A log gets a line now and then where a terminal gets a bar.
+            if progress.is_hidden() && now % LOG_EVERY == 0 {
+                eprintln!("step {now} of {}  {message}", training.steps);
+            }
+            progress.set_message(message);
         }
         if now % training.checkpoint_every == 0 || last {
             let progress = Progress {

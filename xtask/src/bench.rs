@@ -122,7 +122,8 @@ fn read_rows(results: &Path, start: SystemTime) -> Result<Vec<Row>> {
 /// Sets the peer's figure beside ours where it measured the model of that name.
 fn compare(rows: &mut [Row], peer: &Peer) {
     for row in rows {
-        let model = row.name.strip_prefix("embedding/").unwrap_or_default();
+        let id = row.name.strip_prefix("embedding/").unwrap_or_default();
+        let model = id.rsplit('/').next().unwrap_or_default();
         if let Some(&theirs) = peer.median_ms.get(model) {
             row.peer = Some(peer.peer.clone());
             row.peer_value = Some(theirs);
