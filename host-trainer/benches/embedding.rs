@@ -21,10 +21,22 @@ fn embedding(criterion: &mut Criterion) {
     group.sample_size(20);
     let mobilefacenet = |width| mobilefacenet(width, 128, Activation::SharedPrelu);
     let rows = [
-        ("mobilefacenet-int8-weights", mobilefacenet(1.0), Precision::Int8Weights),
+        (
+            "mobilefacenet-int8-weights",
+            mobilefacenet(1.0),
+            Precision::Int8Weights,
+        ),
         ("mobilefacenet-f32", mobilefacenet(1.0), Precision::F32),
-        ("mobilefacenet-half-int8-weights", mobilefacenet(0.5), Precision::Int8Weights),
-        ("sphereface20-int8-weights", sphereface20(), Precision::Int8Weights),
+        (
+            "mobilefacenet-half-int8-weights",
+            mobilefacenet(0.5),
+            Precision::Int8Weights,
+        ),
+        (
+            "sphereface20-int8-weights",
+            sphereface20(),
+            Precision::Int8Weights,
+        ),
     ];
     for (name, graph, precision) in rows {
         tch::manual_seed(1);
@@ -33,10 +45,14 @@ fn embedding(criterion: &mut Criterion) {
         let input = InputSpec::rgb_128(graph.template);
         let network = Network::from_onnx(&model, &input, graph.embedding_len as usize, false)
             .expect("our own export runs");
-        let pixels = (0..graph.template.rgb_len()).map(|i| (i * 31 % 251) as u8).collect();
+        let pixels = (0..graph.template.rgb_len())
+            .map(|i| (i * 31 % 251) as u8)
+            .collect();
         let face = AlignedFace::from_pixels(graph.template, pixels).expect("of that length");
         std::fs::write(folder.join(format!("{name}.onnx")), &model).expect("the folder is there");
-        group.bench_function(name, |bencher| bencher.iter(|| network.embed(black_box(&face))));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| network.embed(black_box(&face)))
+        });
     }
     group.finish();
 }
@@ -44,7 +60,11 @@ fn embedding(criterion: &mut Criterion) {
 /// Where cargo builds to: the benchmark lies in `<target>/<profile>/deps/`.
 fn target() -> PathBuf {
     let program = std::env::current_exe().expect("this program has a path");
-    program.ancestors().nth(3).expect("below the target directory").into()
+    program
+        .ancestors()
+        .nth(3)
+        .expect("below the target directory")
+        .into()
 }
 
 criterion_group!(benches, embedding);

@@ -10,6 +10,7 @@ pub mod loss;
 pub mod optimize;
 
 pub mod checkpoint;
+pub mod metrics;
 pub mod native;
 pub mod train;
 
@@ -20,4 +21,5 @@ pub mod evaluate;
 pub mod measure;
 pub mod operating_point;
 
+pub mod progress;
 pub mod report;

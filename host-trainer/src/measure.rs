@@ -1,11 +1,12 @@
 //! After the training: quantize, export, measure in the door's runtime, make the bundles.
 
 use crate::config::Recipe;
-use crate::dataset::packed::{PackError, PackedSet, bar};
+use crate::dataset::packed::{PackError, PackedSet};
 use crate::evaluate::verification::Sorted;
 use crate::evaluate::{all_pairs, embed_all, raw_pixels};
 use crate::export;
 use crate::operating_point::operating_points;
+use crate::progress::bar;
 use crate::report::{Accuracy, Agreement, Evaluation, Histogram};
 use edge_runtime::atomic_file::{self, WriteError};
 use edge_runtime::bundle::BundleFileError;

@@ -11,9 +11,15 @@ use std::path::Path;
 #[test]
 fn a_network_trained_elsewhere_reaches_its_lfw_accuracy_on_our_crops() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
-    let (lfw, onnx) = (shared.join("data/lfw"), shared.join("anchors/mobilefacenet-ms1m.onnx"));
+    let (lfw, onnx) = (
+        shared.join("data/lfw"),
+        shared.join("anchors/mobilefacenet-ms1m.onnx"),
+    );
     if !lfw.exists() || !onnx.exists() {
-        eprintln!("skipped: no LFW or no reference network in {}", shared.display());
+        eprintln!(
+            "skipped: no LFW or no reference network in {}",
+            shared.display()
+        );
         return;
     }
     // ImageNet's mean and deviation, in units of the pixel.
@@ -33,6 +39,10 @@ fn a_network_trained_elsewhere_reaches_its_lfw_accuracy_on_our_crops() {
     eprintln!("{}", serde_json::to_string(&figures).unwrap());
     // Published for the network: 99.27 +- 0.12 % with image and mirror image summed.
     assert_eq!((figures.genuine, figures.impostor), (3000, 3000));
-    assert!((0.990..0.994).contains(&figures.accuracy), "{}", figures.accuracy);
+    assert!(
+        (0.990..0.994).contains(&figures.accuracy),
+        "{}",
+        figures.accuracy
+    );
     assert!(figures.eer < 0.01, "{}", figures.eer);
 }

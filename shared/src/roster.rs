@@ -3,12 +3,14 @@
 use crate::digest::Digest;
 use crate::embedding::{DegenerateEmbedding, ForeignModel, Template, dot};
 use crate::enrollment::EnrollmentRecord;
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 /// The people a door knows, under one model.
 pub struct Roster {
     model: Digest,
     subjects: Vec<String>,
+    /// Where each is in `subjects`.
+    positions: BTreeMap<String, usize>,
     /// Reference embeddings one after the other, so that a search reads memory in order.
     references: Vec<f32>,
 }
@@ -44,6 +46,7 @@ impl Roster {
         Self {
             model,
             subjects: Vec::new(),
+            positions: BTreeMap::new(),
             references: Vec::new(),
         }
     }
@@ -71,6 +74,7 @@ impl Roster {
             return Err(DegenerateEmbedding.into());
         }
         self.references.extend(reference.as_slice());
+        self.positions.insert(record.subject().into(), self.len());
         self.subjects.push(record.subject().into());
         Ok(())
     }
@@ -124,7 +128,7 @@ impl Roster {
     }
 
     fn position(&self, subject: &str) -> Option<usize> {
-        self.subjects.iter().position(|s| s == subject)
+        self.positions.get(subject).copied()
     }
 
     fn stride(&self) -> Option<usize> {

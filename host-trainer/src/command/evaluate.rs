@@ -3,9 +3,9 @@
 use clap::Args;
 use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::network::Network;
-use host_trainer::dataset::packed::bar;
 use host_trainer::evaluate::pairs::{self, Pairs};
 use host_trainer::evaluate::protocol::{self, Figures};
+use host_trainer::progress::bar;
 use std::path::PathBuf;
 
 /// Measure a bundle on pairs of images.

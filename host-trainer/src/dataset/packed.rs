@@ -9,7 +9,7 @@
 //! ```
 
 use super::summary::{Problem, Summary};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::progress::bar;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -292,13 +292,6 @@ where
     out.flush()?;
     bar.finish_and_clear();
     Ok(index)
-}
-
-/// A progress bar in the style of the house, on standard error.
-pub fn bar(len: u64, what: &'static str) -> ProgressBar {
-    let template = "{msg} {wide_bar} {pos}/{len} {per_sec} {eta}";
-    let style = ProgressStyle::with_template(template).expect("a constant template");
-    ProgressBar::new(len).with_style(style).with_message(what)
 }
 
 #[cfg(test)]
