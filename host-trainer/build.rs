@@ -5,8 +5,10 @@ use std::path::PathBuf;
 fn main() {
     println!("cargo:rerun-if-changed=src/native/native.cpp");
     println!("cargo:rerun-if-env-changed=LIBTORCH");
-    let libtorch =
-        PathBuf::from(std::env::var_os("LIBTORCH").unwrap_or_else(|| ".libtorch".into()));
+    let libtorch = PathBuf::from(
+        std::env::var_os("LIBTORCH")
+            .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../.libtorch").into()),
+    );
     // The link that `cargo xtask setup` makes is resolved, so that a binary outlives a checkout.
     let libtorch = libtorch.canonicalize().unwrap_or_else(|error| {
         panic!(

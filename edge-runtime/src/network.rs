@@ -4,7 +4,7 @@ mod weights;
 
 use prost::Message;
 use shared::align::AlignedFace;
-use shared::bundle::Bundle;
+use shared::bundle::{Bundle, model_digest};
 use shared::digest::Digest;
 use shared::embedding::{DegenerateEmbedding, Embedding, Template};
 use shared::preprocess::{InputSpec, WrongTemplate};
@@ -116,11 +116,11 @@ impl Network {
             plan,
             input: input.clone(),
             mirror_sum,
-            model: Digest::of(model),
+            model: model_digest(input, mirror_sum, model),
         })
     }
 
-    /// Digest of the model's bytes: what its templates are comparable under.
+    /// What its templates are comparable under; see [`model_digest`].
     pub fn model(&self) -> Digest {
         self.model
     }
@@ -141,20 +141,19 @@ impl Network {
     /// [`NetworkError::Face`] if it is aligned to another template, [`NetworkError::Dead`] if the
     /// network gives no direction, [`NetworkError::Unsupported`] if it does not run.
     pub fn embed(&self, face: &AlignedFace) -> Result<Template, NetworkError> {
-        let mut embedding = self.forward(face)?;
+        let mut raw = self.forward(face)?;
         if self.mirror_sum {
-            embedding = Embedding::sum([&embedding, &self.forward(&face.mirrored())?])?;
+            // Added before they are scaled to unit length, as the AM-Softmax authors do.
+            let mirrored = self.forward(&face.mirrored())?;
+            raw.iter_mut().zip(mirrored).for_each(|(sum, x)| *sum += x);
         }
-        Ok(Template {
-            model: self.model,
-            embedding,
-        })
+        let (model, embedding) = (self.model, Embedding::from_raw(raw)?);
+        Ok(Template { model, embedding })
     }
 
-    fn forward(&self, face: &AlignedFace) -> Result<Embedding, NetworkError> {
+    fn forward(&self, face: &AlignedFace) -> Result<Vec<f32>, NetworkError> {
         let planes = self.input.prepare(face)?;
-        let raw = run(&self.plan, &self.input.shape(), &planes).map_err(unsupported)?;
-        Ok(Embedding::from_raw(raw)?)
+        run(&self.plan, &self.input.shape(), &planes).map_err(unsupported)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use edge_runtime::atomic_file::{self, WriteError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
-use std::collections::HashMap;
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use tch::{Kind, Tensor};
 
@@ -24,6 +25,16 @@ pub enum CheckpointError {
     /// The disk refused.
     #[error("{0}; the previous checkpoint is as it was, and the same command goes on from it")]
     Write(#[from] WriteError),
+    /// The weights are lost to infinity.
+    #[error(
+        "{name} is not finite at step {step}: lower [optimizer] learning_rate; the previous checkpoint is as it was"
+    )]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// Steps done.
+        step: u64,
+    },
     /// The file cannot be read.
     #[error("{path}: {source}")]
     Read {
@@ -53,38 +64,61 @@ pub enum CheckpointError {
 /// Saves tensors by name; the file is the old one or the new one, never a part.
 ///
 /// # Errors
-/// [`CheckpointError::Write`].
+/// [`CheckpointError::Write`]; [`CheckpointError::NotFinite`] before anything is written.
 pub fn save(
     path: &Path,
     progress: &Progress,
     tensors: &[(String, Tensor)],
 ) -> Result<(), CheckpointError> {
-    let bytes: Vec<(&String, Vec<usize>, Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, tensor)| {
-            let shape = tensor.size().iter().map(|n| *n as usize).collect();
-            (
-                name,
-                shape,
-                floats(tensor)
-                    .iter()
-                    .flat_map(|x| x.to_le_bytes())
-                    .collect(),
-            )
-        })
-        .collect();
-    let views = bytes.iter().map(|(name, shape, data)| {
+    let mut contents: Vec<(&String, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let numbers = floats(tensor);
+        if numbers.iter().any(|x| !x.is_finite()) {
+            return Err(CheckpointError::NotFinite {
+                name: name.clone(),
+                step: progress.step,
+            });
+        }
+        let shape = tensor.size().iter().map(|n| *n as usize).collect();
+        contents.push((
+            name,
+            shape,
+            numbers.iter().flat_map(|x| x.to_le_bytes()).collect(),
+        ));
+    }
+    let views = contents.iter().map(|(name, shape, data)| {
         let view = TensorView::new(Dtype::F32, shape.clone(), data);
         (
             name.as_str(),
             view.expect("the bytes are those of the shape"),
         )
     });
-    let step = ("step".to_string(), progress.step.to_string());
-    let digest = ("run".to_string(), progress.run_digest.clone());
-    let file = serialize(views, Some(HashMap::from([step, digest])))
-        .expect("names and shapes of tensors make a header");
+    let checksum = checksum(
+        contents
+            .iter()
+            .map(|(name, _, data)| (name.as_str(), data.as_slice())),
+    );
+    let header = HashMap::from([
+        ("step".to_string(), progress.step.to_string()),
+        ("run".to_string(), progress.run_digest.clone()),
+        ("sha256".to_string(), checksum),
+    ]);
+    let file = serialize(views, Some(header)).expect("names and shapes of tensors make a header");
     Ok(atomic_file::write(path, &file, None)?)
+}
+
+/// SHA-256 over names and numbers in the order of the names, in hexadecimal.
+fn checksum<'a>(contents: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+    let sorted: BTreeMap<&str, &[u8]> = contents.collect();
+    let mut hash = Sha256::new();
+    for (name, data) in sorted {
+        hash.update(name);
+        hash.update(Sha256::digest(data));
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The numbers of a tensor in row-major order, whatever its layout and device.
@@ -130,6 +164,15 @@ pub fn load(
         return Err(CheckpointError::OtherRun { path: path.into() });
     }
     let stored = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let views = stored.tensors();
+    let found = checksum(
+        views
+            .iter()
+            .map(|(name, view)| (name.as_str(), view.data())),
+    );
+    if entry("sha256") != Some(&found) {
+        return Err(damaged("the checksum does not match".into()));
+    }
     for (name, tensor) in tensors {
         fill(tensor, name, &stored).map_err(damaged)?;
     }
@@ -152,9 +195,6 @@ fn fill(tensor: &Tensor, name: &str, stored: &SafeTensors<'_>) -> Result<(), Str
     let numbers: Vec<f32> = chunks
         .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
         .collect();
-    if numbers.iter().any(|x| !x.is_finite()) {
-        return Err(format!("{name} holds a number that is not finite"));
-    }
     let _guard = tch::no_grad_guard();
     tensor
         .shallow_clone()
@@ -200,6 +240,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_finite_never_replaces_a_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = saved(dir.path());
+        let progress = Progress {
+            step: 8,
+            run_digest: "run".into(),
+        };
+        let error = save(&path, &progress, &tensors(f64::NAN)).unwrap_err();
+        assert!(
+            error.to_string().contains("a is not finite at step 8"),
+            "{error}"
+        );
+        assert_eq!(load(&path, "run", &tensors(0.0)).unwrap(), Some(7));
+    }
+
+    #[test]
     fn channels_last_tensors_are_saved_in_row_major_order() {
         let tensor = Tensor::arange(2 * 3 * 4, (Kind::Float, Device::Cpu)).view([1, 2, 3, 4]);
         assert_eq!(
@@ -213,9 +269,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = saved(dir.path());
         let good = std::fs::read(&path).unwrap();
-        let mut nan = good.clone();
-        let end = nan.len();
-        nan[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        let mut flipped = good.clone();
+        let end = flipped.len();
+        flipped[end - 4] ^= 1;
         let check = |bytes: &[u8], run: &str, wanted: Vec<(String, Tensor)>, needle: &str| {
             std::fs::write(&path, bytes).unwrap();
             let message = load(&path, run, &wanted).unwrap_err().to_string();
@@ -237,7 +293,7 @@ mod tests {
             tensors(0.0),
             "not a usable checkpoint",
         );
-        check(&nan, "run", tensors(0.0), "not finite");
+        check(&flipped, "run", tensors(0.0), "checksum");
         check(&good, "another", tensors(0.0), "another recipe");
         let shape = vec![(
             "a".into(),

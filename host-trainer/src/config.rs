@@ -5,9 +5,13 @@ use crate::backbone::graph::Graph;
 use crate::dataset::DataConfig;
 use crate::loss::LossConfig;
 use crate::optimize::OptimizerConfig;
+use edge_runtime::capped_file::{self, ReadError};
 use serde::{Deserialize, Serialize};
 use shared::preprocess::{InputSpec, PixelOrder};
 use std::path::{Path, PathBuf};
+
+/// The longest recipe that is read.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// A training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +69,7 @@ pub struct TrainingConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ComputePrecision {
-    /// 32-bit floats.
+    /// 32-bit floats; on a GPU matrix products may use TF32, which has their range and 10 bits.
     F32,
     /// bfloat16 where libtorch's autocast finds it safe.
     Bf16,
@@ -74,16 +78,9 @@ pub enum ComputePrecision {
 /// Why a recipe cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
-    /// No such file, or not readable.
-    #[error(
-        "recipe {path}: {source}; the recipes that come with the project are in host-trainer/configs/"
-    )]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// No such file, or no recipe by its size.
+    #[error("recipe {0}; the recipes that come with the project are in host-trainer/configs/")]
+    Read(#[from] ReadError),
     /// Not TOML, an unknown or missing field, a wrong type.
     #[error("recipe {path}: {source}")]
     Parse {
@@ -108,10 +105,8 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError`], which names the file and the field.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let text = std::fs::read_to_string(path).map_err(|source| RecipeError::Read {
-            path: path.into(),
-            source,
-        })?;
+        let bytes = capped_file::read(path, MAX_BYTES)?;
+        let text = String::from_utf8_lossy(&bytes);
         let recipe: Self = toml::from_str(&text).map_err(|source| RecipeError::Parse {
             path: path.into(),
             source: source.into(),
@@ -130,7 +125,7 @@ impl Recipe {
         let unit = |x: f64| (0.0..=1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let loss = match self.loss {
-            LossConfig::Softmax => true,
+            LossConfig::Softmax {} => true,
             LossConfig::AmSoftmax { scale, margin } => positive(scale) && unit(margin),
         };
         let rows = [
@@ -259,6 +254,18 @@ mod tests {
         check("std = [128.0, ", "std = [0.0, ", "std");
         check("held_out = 0.", "held_out = 2.", "held_out");
         check("[loss]", "[loss", "line");
+        check("\"am-softmax\"", "\"softmax\"", "scale");
+        check("\"mobilefacenet\"", "\"sphereface20\"", "width");
+        check("people = 400", "people = 5000000000", "people");
+        for bytes in [vec![0xff; 10], vec![b' '; (MAX_BYTES + 1) as usize]] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(
+                Recipe::read(&path)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("recipe.toml")
+            );
+        }
         std::fs::remove_file(&path).unwrap();
         assert!(
             Recipe::read(&path)

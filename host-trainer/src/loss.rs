@@ -8,7 +8,7 @@ use tch::{Device, Kind, Reduction, Tensor};
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum LossConfig {
     /// Linear classifier on the raw embedding, cross-entropy.
-    Softmax,
+    Softmax {},
     /// [`am_softmax`] on normalized embeddings and class weights.
     AmSoftmax {
         /// Multiplies the cosines; above 0.
@@ -21,7 +21,7 @@ pub enum LossConfig {
 impl std::fmt::Display for LossConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Softmax => write!(f, "Softmax"),
+            Self::Softmax {} => write!(f, "Softmax"),
             Self::AmSoftmax { scale, margin } => write!(f, "AM-Softmax s={scale} m={margin}"),
         }
     }
@@ -45,7 +45,7 @@ impl Head {
             .normal_(0.0, 0.01)
             .to_device(device)
             .set_requires_grad(true);
-        let bias = matches!(config, LossConfig::Softmax)
+        let bias = matches!(config, LossConfig::Softmax {})
             .then(|| Tensor::zeros([classes], (Kind::Float, device)).set_requires_grad(true));
         Self {
             config: config.clone(),
@@ -70,7 +70,7 @@ impl Head {
     /// - `labels`: `[B]` i64 in `0..C`
     pub fn loss(&self, embeddings: &Tensor, labels: &Tensor) -> Tensor {
         match self.config {
-            LossConfig::Softmax => embeddings
+            LossConfig::Softmax {} => embeddings
                 .linear(&self.weight, self.bias.as_ref())
                 .cross_entropy_for_logits(labels),
             LossConfig::AmSoftmax { scale, margin } => {
@@ -175,7 +175,7 @@ mod tests {
                 },
                 true,
             ),
-            (LossConfig::Softmax, false),
+            (LossConfig::Softmax {}, false),
         ] {
             let head = Head::new(&config, 3, 8, Device::Cpu);
             let difference =

@@ -1,6 +1,7 @@
 //! The lines of `metrics.jsonl`: how a training goes.
 
 use crate::report;
+use edge_runtime::atomic_file::{self, WriteError};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use std::time::Instant;
 /// Why there is no next line.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsError {
+    /// The lines of an earlier run could not be kept.
+    #[error(transparent)]
+    Keep(#[from] WriteError),
     /// The disk refused.
     #[error(
         "{path}: {source}; free some space and run the same command again, it goes on from the last checkpoint"
@@ -60,7 +64,7 @@ impl Metrics {
                 kept.extend(line.bytes().chain([b'\n']));
             }
         }
-        std::fs::write(path, kept).map_err(failed)?;
+        atomic_file::write(path, &kept, None)?;
         let file = File::options().append(true).open(path).map_err(failed)?;
         let now = Instant::now();
         Ok(Self {

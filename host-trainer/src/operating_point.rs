@@ -3,8 +3,9 @@
 use crate::evaluate::verification::Sorted;
 use shared::bundle::OperatingPoint;
 
-/// False matches that must be behind a threshold for its rate to mean anything: with ten, the
-/// 95 % confidence interval is about half to twice the rate.
+/// False matches that must be behind a threshold for its rate to mean anything. Were all pairs
+/// independent, the 95 % confidence interval of ten would be about half to twice the rate; many
+/// pairs of a few people carry less than that.
 const FALSE_MATCHES_NEEDED: f64 = 10.0;
 
 /// A point for each of 1e-1, 1e-2, ... as far down as the impostor pairs carry, and the halves

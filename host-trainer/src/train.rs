@@ -12,7 +12,7 @@ use crate::optimize::Sgd;
 use crate::progress::bar;
 use crate::report;
 use shared::preprocess::{InputSpec, PixelOrder};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 
@@ -35,13 +35,33 @@ pub enum TrainError {
     /// Writing the metrics, or a loss that is not finite.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The checkpoint is of a longer run.
+    #[error(
+        "the checkpoint in {out} is of step {done}, the recipe ends at {steps}: raise [training] steps, or give another --out"
+    )]
+    PastTheEnd {
+        /// The run's folder.
+        out: PathBuf,
+        /// Steps done.
+        done: u64,
+        /// Steps wanted.
+        steps: u64,
+    },
+    /// A fault of this program: the batches ended before the steps did.
+    #[error(
+        "the reader of batches failed at step {step}; run the same command again, and report this"
+    )]
+    NoBatch {
+        /// Steps done.
+        step: u64,
+    },
 }
 
 /// A network at the end of its training.
 pub struct Trained {
     /// With its weights.
     pub module: Module,
-    /// Images a second, without measuring and saving; 0 if nothing was left to train.
+    /// Images a second, checkpoints included; 0 if nothing was left to train.
     pub images_per_s: f64,
 }
 
@@ -70,6 +90,10 @@ pub fn train(
     let done = checkpoint::load(&checkpoint, &run_digest, &run.state())?.unwrap_or(0);
     let mut metrics = Metrics::open(&out.join(report::METRICS_FILE), done)?;
     let training = &recipe.training;
+    if done > training.steps {
+        let (out, steps) = (out.into(), training.steps);
+        return Err(TrainError::PastTheEnd { out, done, steps });
+    }
     let order = Order {
         seed: recipe.seed,
         batch_size: training.batch_size,
@@ -80,10 +104,13 @@ pub fn train(
     let per_epoch = set.steps_per_epoch(training.batch_size);
     let progress = bar(training.steps, "training");
     progress.set_position(done);
+    progress.reset_eta();
+    let mut trained_to = done;
     let mut loss_sum = Tensor::zeros([], (Kind::Float, run.device));
     for (step, batch) in (done..).zip(loader::start(set, order)) {
         loss_sum += run.step(&batch?, step);
         progress.inc(1);
+        trained_to = step + 1;
         let (now, last) = (step + 1, step + 1 == training.steps);
         if now % METRICS_EVERY == 0 || last {
             let epoch = step / per_epoch + 1;
@@ -107,14 +134,17 @@ pub fn train(
             progress.set_message(message);
         }
         if now % training.checkpoint_every == 0 || last {
-            let progress = Progress {
+            let done = Progress {
                 step: now,
                 run_digest: run_digest.clone(),
             };
-            checkpoint::save(&checkpoint, &progress, &run.state())?;
+            checkpoint::save(&checkpoint, &done, &run.state())?;
         }
     }
     progress.finish_and_clear();
+    if trained_to != training.steps {
+        return Err(TrainError::NoBatch { step: trained_to });
+    }
     Ok(Trained {
         module: run.module,
         images_per_s: metrics.images_per_s(),

@@ -162,11 +162,13 @@ fn a_loss_that_is_not_finite_stops_the_run_and_says_where() {
     let ran = train(dir.path(), &wild, "run");
     assert!(!ran.status.success());
     assert!(
-        stderr(&ran).contains("not finite at step 6"),
+        stderr(&ran).contains("not finite at step 2"),
         "{}",
         stderr(&ran)
     );
-    assert!(!dir.path().join("run/model.bundle").exists());
+    for name in ["model.bundle", "checkpoint.safetensors"] {
+        assert!(!dir.path().join("run").join(name).exists());
+    }
 }
 
 #[test]
@@ -189,6 +191,7 @@ fn photographs_that_cannot_be_used_are_counted_and_named() {
     std::fs::copy(image("p000003/0000.png"), image("p000003/extra.png")).unwrap();
     std::fs::remove_file(image("p000004/0000.png")).unwrap();
     std::fs::create_dir(image("p000099")).unwrap();
+    std::fs::write(image("loose.png"), b"").unwrap();
     let csv = data.join("landmarks.csv");
     let rows = std::fs::read_to_string(&csv).unwrap();
     let row = rows
@@ -217,6 +220,7 @@ fn photographs_that_cannot_be_used_are_counted_and_named() {
     for needle in [
         "3 broken images (faces/p000000/0000.png",
         "1 empty folders (faces/p000099)",
+        "1 files in no person's folder (faces/loose.png)",
         "1 images without landmarks (faces/p000003/extra.png)",
         "1 images with impossible landmarks (faces/p000005/0001.png)",
         "1 landmarks without an image (faces/p000004/0000.png)",

@@ -9,6 +9,14 @@ use alloc::{string::String, vec::Vec};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
+/// What templates are comparable under: the network's bytes together with how faces are fed to
+/// it, since the same weights behind another normalization are another model.
+pub fn model_digest(input: &InputSpec, mirror_sum: bool, model: &[u8]) -> Digest {
+    let feeding = postcard::to_allocvec(&(input, mirror_sum)).expect("plain numbers serialize");
+    let parts = [feeding.as_slice(), model].map(Digest::of);
+    Digest::of(parts.map(|part| part.0).as_flattened())
+}
+
 /// How the weights of the network are stored and computed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,9 +98,9 @@ pub struct Manifest {
     pub embedding_len: u32,
     /// Whether a face and its mirror image are embedded and summed.
     pub mirror_sum: bool,
-    /// Digest of the model's bytes.
+    /// [`model_digest`] of the model.
     pub model_digest: Digest,
-    /// Measured thresholds, the most permissive first.
+    /// Measured thresholds, in any order.
     pub operating_points: Vec<OperatingPoint>,
     /// What `selftest` embeds again.
     pub self_test: Vec<SelfTestFace>,
@@ -112,11 +120,18 @@ impl fmt::Debug for Manifest {
 }
 
 /// A network with its manifest, checked against each other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bundle {
     manifest: Manifest,
     #[serde(with = "serde_bytes")]
     model: Vec<u8>,
+}
+
+impl fmt::Debug for Bundle {
+    /// Leaves out the model's bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bundle({:?}, {} bytes)", self.manifest, self.model.len())
+    }
 }
 
 /// Why a file is no usable bundle.
@@ -171,7 +186,7 @@ impl Bundle {
 
     fn check(&self) -> Result<(), BundleError> {
         let manifest = &self.manifest;
-        let found = Digest::of(&self.model);
+        let found = model_digest(&manifest.input, manifest.mirror_sum, &self.model);
         if found != manifest.model_digest {
             return Err(BundleError::WrongModel {
                 found,
@@ -217,7 +232,9 @@ impl OperatingPoint {
         (-1.0..=1.1).contains(&self.threshold)
             && rate(self.fmr)
             && rate(self.fnmr)
-            && self.impostor_pairs > 0
+            // A rate that less than one false match would exceed was not measured.
+            && self.fmr * self.impostor_pairs as f64 >= 1.0 - 1e-9
+            && self.genuine_pairs > 0
     }
 }
 

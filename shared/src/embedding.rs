@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The longest embedding that is accepted from a file.
 pub const MAX_EMBEDDING_LEN: usize = 4096;
 
+/// A sum of unit vectors that is shorter has no direction.
+const MIN_SUM_NORM: f32 = 1e-3;
+
 /// Unit-length face embedding; comparable only within one model (see [`Template`]).
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f32>")]
@@ -39,7 +42,7 @@ impl Embedding {
         Ok(Self(raw))
     }
 
-    /// The unit vector along the sum of several, as for an image and its mirror image.
+    /// The unit vector along the sum of several.
     ///
     /// # Errors
     /// [`DegenerateEmbedding`] if there are none, they differ in length, or they cancel.
@@ -52,7 +55,12 @@ impl Embedding {
             }
             sum.iter_mut().zip(&part.0).for_each(|(s, x)| *s += x);
         }
-        Self::from_raw(sum)
+        // What is left of vectors that cancel is rounding, not a direction.
+        let usable = dot(&sum, &sum) > MIN_SUM_NORM * MIN_SUM_NORM;
+        usable
+            .then_some(sum)
+            .ok_or(DegenerateEmbedding)
+            .and_then(Self::from_raw)
     }
 
     /// The unit vector.
@@ -166,6 +174,8 @@ mod tests {
         }
         let (a, b) = ([1.0, 0.0], [-1.0, 0.0]).map_embeddings();
         assert_eq!(Embedding::sum([&a, &b]), Err(DegenerateEmbedding));
+        let nearly = Embedding::from_raw(vec![-1.0, 1e-5]).unwrap();
+        assert_eq!(Embedding::sum([&a, &nearly]), Err(DegenerateEmbedding));
         assert_eq!(Embedding::sum([]), Err(DegenerateEmbedding));
     }
 

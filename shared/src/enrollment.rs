@@ -81,7 +81,7 @@ impl EnrollmentRecord {
     }
 
     /// The direction of the sum of the templates: what a probe is compared with. One comparison
-    /// a person keeps the false-match rate that the operating point was measured at.
+    /// a person, where the best of several would multiply the false matches.
     ///
     /// # Errors
     /// [`DegenerateEmbedding`] if the templates cancel, which a checked record's do not.
@@ -150,6 +150,10 @@ mod tests {
         assert_eq!(EnrollmentRecord::decode(&bytes).unwrap(), record());
         // 32 digest, 1 + 3 name, 1 + 2 * (1 + 8) templates, 5 of varint time.
         assert_eq!(bytes.len(), 16 + 32 + 4 + 19 + 5 + 32);
+        // Whoever changes the payload raises the kind's version.
+        assert_eq!(&bytes[48..52], b"\x03ada");
+        assert_eq!(&bytes[52..62], b"\x02\x02\x00\x00\x80\x3f\x00\x00\x00\x00");
+        assert_eq!(&bytes[71..76], b"\x80\xe2\xcf\xaa\x06");
     }
 
     #[test]

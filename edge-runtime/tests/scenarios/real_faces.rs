@@ -9,8 +9,9 @@ use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::network::Network;
 use edge_runtime::{face, photo};
 use shared::align::{AlignTemplate, AlignedFace};
-use shared::bundle::{Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace};
-use shared::digest::Digest;
+use shared::bundle::{
+    Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace, model_digest,
+};
 use shared::embedding::Template;
 use shared::preprocess::{InputSpec, PixelOrder};
 use std::fs::{self, OpenOptions};
@@ -98,7 +99,7 @@ fn bundle_of(model: Vec<u8>, self_test: Vec<SelfTestFace>, points: Vec<Operating
         input: INPUT,
         embedding_len: EMBEDDING_LEN,
         mirror_sum: true,
-        model_digest: Digest::of(&model),
+        model_digest: model_digest(&INPUT, true, &model),
         operating_points: points,
         self_test,
         provenance: Provenance::default(),

@@ -17,8 +17,9 @@ use edge_runtime::pipeline::{Pipeline, RunError};
 use edge_runtime::store::Store;
 use embedded_hal::digital::PinState;
 use shared::align::AlignTemplate;
-use shared::bundle::{Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace};
-use shared::digest::Digest;
+use shared::bundle::{
+    Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace, model_digest,
+};
 use shared::preprocess::InputSpec;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -241,7 +242,7 @@ pub(crate) fn manifest(model: &[u8], self_test: Vec<SelfTestFace>) -> Manifest {
         input: input(),
         embedding_len: EMBEDDING_LEN as u32,
         mirror_sum: true,
-        model_digest: Digest::of(model),
+        model_digest: model_digest(&input(), true, model),
         operating_points: vec![point(1e-2, 0.6), point(1e-3, 0.7), point(1e-4, 0.75)],
         self_test,
         provenance: Provenance::default(),

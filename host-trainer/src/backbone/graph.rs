@@ -214,7 +214,19 @@ impl Builder {
         self
     }
 
+    /// # Panics
+    /// If a norm does not follow a convolution: the export could not fold it.
     pub(super) fn finish(self, name: String, template: AlignTemplate, embedding_len: i64) -> Graph {
+        for (i, node) in self.nodes.iter().enumerate() {
+            let is_norm = matches!(node.op, Op::BatchNorm(_));
+            let foldable =
+                || node.inputs == [i - 1] && matches!(self.nodes[i - 1].op, Op::Conv { .. });
+            assert!(
+                !is_norm || foldable(),
+                "{} does not follow a convolution",
+                node.name
+            );
+        }
         Graph {
             name,
             template,

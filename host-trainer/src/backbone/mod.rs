@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 pub enum BackboneConfig {
     /// [`sphereface20`]; nothing to choose.
-    Sphereface20,
+    Sphereface20 {},
     /// [`mobilefacenet`].
     Mobilefacenet {
         /// Multiplies the channel counts, 0.125 to 4.
@@ -45,7 +45,7 @@ impl BackboneConfig {
     /// [`ImpossibleBackbone`] if a number is out of its range.
     pub fn graph(&self) -> Result<Graph, ImpossibleBackbone> {
         match *self {
-            Self::Sphereface20 => Ok(sphereface20()),
+            Self::Sphereface20 {} => Ok(sphereface20()),
             Self::Mobilefacenet {
                 width,
                 embedding_len,

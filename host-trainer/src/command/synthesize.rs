@@ -16,13 +16,13 @@ pub(crate) struct Synthesize {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Index of the first person.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
     first_person: u64,
     /// How many people.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     people: u64,
     /// How many pictures of each.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pictures: u64,
     /// Where to.
     #[arg(long)]

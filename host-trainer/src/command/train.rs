@@ -39,7 +39,7 @@ impl Train {
         let graph = recipe.backbone.graph()?;
         let data = self.data.as_deref();
         let set = prepare(&recipe.data, data, graph.template, recipe.seed, &cache()?)?;
-        let held_out = held_out_people(set.people(), recipe.data.held_out(), recipe.seed)?;
+        let held_out = held_out_people(&set, recipe.data.held_out(), recipe.seed)?;
         let set = Arc::new(set);
         let training = Arc::new(TrainingSet::new(set.clone(), |p| !held_out.contains(&p)));
         let (digest, device) = (set.digest(), describe(device));
@@ -54,8 +54,9 @@ impl Train {
             held_out.len()
         );
         say_problems(&set, out)?;
-        let trained = train(&recipe, training.clone(), &digest, out)?;
+        // Before the training: the working tree may change meanwhile.
         let provenance = provenance(&recipe, &digest);
+        let trained = train(&recipe, training.clone(), &digest, out)?;
         let weights = export::weights(&trained.module);
         let evaluation = measure::finish(
             &recipe,

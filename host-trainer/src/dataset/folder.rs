@@ -5,9 +5,10 @@ use super::summary::{Problem, ProblemKind, Summary};
 use edge_runtime::landmarks::{LandmarkTable, LandmarksError};
 use sha2::{Digest as _, Sha256};
 use shared::align::{AlignTemplate, Landmarks};
+use shared::digest::Digest;
 use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 /// Why a folder cannot be scanned at all.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub struct FoundImage {
     pub name: String,
     landmarks: Landmarks,
     /// Length in bytes and time of the last change: what says that the file is the same.
-    stamp: (u64, u64),
+    stamp: (u64, i64),
 }
 
 /// What several folders hold together.
@@ -92,10 +93,19 @@ fn scan_folder(
         .to_string_lossy()
         .into_owned();
     let mut seen = HashSet::new();
-    for (person, dir) in entries(&images)?
-        .into_iter()
-        .filter(|(_, path)| path.is_dir())
-    {
+    for (person, dir) in entries(&images)? {
+        if !dir.is_dir() {
+            // A landmarks.csv may lie among the people.
+            if dir != landmarks.path() {
+                summary.add(
+                    ProblemKind::NoPerson,
+                    format!("{title}/{person}"),
+                    "in no person's folder",
+                );
+            }
+            seen.insert(person);
+            continue;
+        }
         let files = entries(&dir)?;
         if files.is_empty() {
             summary.add(
@@ -154,16 +164,12 @@ fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
     Ok(entries)
 }
 
-/// Zeros for a file that cannot be looked at: reading it will say why.
-fn stamp(path: &Path) -> (u64, u64) {
-    let Ok(metadata) = std::fs::metadata(path) else {
-        return (0, 0);
-    };
-    let modified = metadata
-        .modified()
-        .ok()
-        .and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-    (metadata.len(), modified.map_or(0, |t| t.as_nanos() as u64))
+/// Zeros for a file that cannot be looked at: reading it will say why. The time is that of the
+/// inode, which changes with content, owner and permissions.
+fn stamp(path: &Path) -> (u64, i64) {
+    std::fs::metadata(path).map_or((0, 0), |m| {
+        (m.len(), m.ctime() * 1_000_000_000 + m.ctime_nsec())
+    })
 }
 
 impl Summary {
@@ -177,10 +183,10 @@ impl Summary {
 }
 
 impl Found {
-    /// Changes when a file, a landmark or the template does.
-    pub fn key(&self, template: AlignTemplate) -> [u8; 32] {
+    /// Changes when a file, a landmark or the template does, or how faces are aligned.
+    pub fn key(&self, template: AlignTemplate, pixels_digest: Digest) -> [u8; 32] {
         let mut hash = Sha256::new();
-        hash.update(format!("folders 1 {template:?}"));
+        hash.update(format!("folders {template:?} {pixels_digest}"));
         for image in &self.images {
             hash.update(format!("\n{} {:?} ", image.name, image.stamp));
             image.landmarks.0.iter().for_each(|p| {

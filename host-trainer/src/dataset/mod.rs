@@ -8,14 +8,16 @@ pub mod synthetic;
 
 use packed::{Crop, PackError, PackedSet, Source};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use shared::align::{AlignTemplate, AlignedFace, RgbImage, align};
-use std::collections::HashSet;
+use shared::digest::Digest;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use summary::Summary;
 
-/// Changes when a synthetic face is drawn otherwise: a packed set of the old ones is then not used.
-const RENDERER_VERSION: u32 = 1;
+/// What a drawn data set may hold at most: people and pictures of each.
+const MAX_SYNTHETIC: (u64, u64) = (1_000_000, 10_000);
+/// Impostor pairs that even the most permissive threshold needs.
+const IMPOSTOR_PAIRS_NEEDED: u64 = 100;
 
 /// Where the faces of a recipe come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub enum DataConfig {
         /// Below the data directory of the command line. A person of one name in several folders
         /// is one person.
         folders: Vec<PathBuf>,
-        /// Share of the people who are kept out of training and measured on, 0 to 0.9.
+        /// Share of the people who are kept out of training and measured on, above 0 and at most 0.9.
         held_out: f64,
     },
     /// Drawn people.
@@ -35,7 +37,7 @@ pub enum DataConfig {
         people: u64,
         /// Pictures of each.
         pictures: u64,
-        /// Share of the people who are kept out of training and measured on, 0 to 0.9.
+        /// Share of the people who are kept out of training and measured on, above 0 and at most 0.9.
         held_out: f64,
     },
 }
@@ -54,17 +56,21 @@ pub enum DataError {
     /// The packed set cannot be written or read.
     #[error(transparent)]
     Pack(#[from] PackError),
-    /// Too little to learn from or to measure on.
-    #[error("{people} people in {part}, at least {needed} are needed: {hint}")]
-    TooFewPeople {
-        /// Training or held-out.
-        part: &'static str,
-        /// How many there are.
+    /// Too little to learn from.
+    #[error("{0} people to train on, at least 2 are needed: add people, or lower [data] held_out")]
+    TooFewPeople(usize),
+    /// Too little to measure thresholds on.
+    #[error(
+        "the {people} people held out have {genuine} genuine and {impostor} impostor pairs of images, at least 1 and \
+         {IMPOSTOR_PAIRS_NEEDED} are needed to measure thresholds: add images, or raise [data] held_out"
+    )]
+    TooFewPairs {
+        /// With a usable image.
         people: usize,
-        /// How many there must be.
-        needed: usize,
-        /// What to look at.
-        hint: &'static str,
+        /// Pairs of one person.
+        genuine: u64,
+        /// Pairs of two people.
+        impostor: u64,
     },
 }
 
@@ -77,10 +83,10 @@ impl DataConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), String> {
-        if !(0.0..=0.9).contains(&self.held_out()) {
+        let held_out = self.held_out();
+        if !(held_out > 0.0 && held_out <= 0.9) {
             return Err(format!(
-                "[data] held_out = {} must be in 0 to 0.9",
-                self.held_out()
+                "[data] held_out = {held_out} must be above 0 and at most 0.9"
             ));
         }
         match self {
@@ -89,8 +95,13 @@ impl DataConfig {
             }
             Self::Synthetic {
                 people, pictures, ..
-            } if *people < 4 || *pictures < 2 => {
-                Err("[data] people must be at least 4 and pictures at least 2".into())
+            } if !(4..=MAX_SYNTHETIC.0).contains(people)
+                || !(2..=MAX_SYNTHETIC.1).contains(pictures) =>
+            {
+                let (most_people, most_pictures) = MAX_SYNTHETIC;
+                Err(format!(
+                    "[data] people = {people} must be in 4 to {most_people} and pictures = {pictures} in 2 to {most_pictures}"
+                ))
             }
             _ => Ok(()),
         }
@@ -113,7 +124,7 @@ pub fn prepare(
             let data = data.ok_or_else(|| DataError::NoDirectory(folders.clone()))?;
             let paths: Vec<PathBuf> = folders.iter().map(|f| data.join(f)).collect();
             let found = folder::scan(&paths)?;
-            let key = found.key(template);
+            let key = found.key(template, pixels_digest(template));
             let make = |i: usize| found.crop(i, template);
             let source = Source {
                 template,
@@ -137,18 +148,18 @@ fn synthetic_set(
     seed: u64,
     cache: &Path,
 ) -> Result<PackedSet, PackError> {
-    let key = format!("synthetic {RENDERER_VERSION} {people} {pictures} {template:?} {seed}");
+    let digest = pixels_digest(template);
+    let key = format!("synthetic {people} {pictures} {template:?} {seed} {digest}");
     let source = Source {
         template,
-        key: Sha256::digest(key.as_bytes()).into(),
+        key: Digest::of(key.as_bytes()).0,
         people: (0..people).map(synthetic_name).collect(),
         len: (people * pictures) as usize,
         summary: Summary::default(),
     };
     PackedSet::open_or_make(cache, source, |i| {
         let (person, number) = (i as u64 / pictures, i as u64 % pictures);
-        let picture = synthetic::render(&synthetic::Identity::new(seed, person), number);
-        let face = align_picture(&picture, template);
+        let face = synthetic_face(seed, person, number, template);
         Ok(Crop {
             person: person as u32,
             name: format!("{}/{number:04}", synthetic_name(person)),
@@ -162,7 +173,9 @@ pub fn synthetic_name(index: u64) -> String {
     format!("p{index:06}")
 }
 
-fn align_picture(picture: &synthetic::Picture, template: AlignTemplate) -> AlignedFace {
+/// A drawn face, aligned.
+pub fn synthetic_face(seed: u64, person: u64, number: u64, template: AlignTemplate) -> AlignedFace {
+    let picture = synthetic::render(&synthetic::Identity::new(seed, person), number);
     let frame = &picture.frame;
     let image = RgbImage::new(
         frame.width() as usize,
@@ -173,48 +186,42 @@ fn align_picture(picture: &synthetic::Picture, template: AlignTemplate) -> Align
     align(image, &picture.landmarks, template).expect("rendered landmarks span a face")
 }
 
+/// Changes when faces are drawn or aligned otherwise: what was packed before is then not used.
+fn pixels_digest(template: AlignTemplate) -> Digest {
+    Digest::of(synthetic_face(0, 0, 0, template).pixels())
+}
+
 /// Which people are kept out of training: those whose hashed names come first, so that a person
 /// stays on one side whatever else is added.
 ///
 /// # Errors
-/// [`DataError::TooFewPeople`].
-pub fn held_out_people(
-    people: &[String],
-    share: f64,
-    seed: u64,
-) -> Result<HashSet<u32>, DataError> {
-    let hash = |name: &String| {
-        let digest = Sha256::digest(format!("{seed} {name}").as_bytes());
-        u64::from_be_bytes(digest[..8].try_into().expect("a digest has 32 bytes"))
-    };
-    let bound = (share * u64::MAX as f64) as u64;
-    let held_out: HashSet<u32> = (0..)
-        .zip(people)
-        .filter(|(_, name)| hash(name) < bound)
-        .map(|(i, _)| i)
-        .collect();
-    let enough = |part, people, needed, hint| {
-        let error = DataError::TooFewPeople {
-            part,
-            people,
-            needed,
-            hint,
-        };
-        if people < needed { Err(error) } else { Ok(()) }
-    };
-    enough(
-        "training",
-        people.len() - held_out.len(),
-        2,
-        "add people, or lower [data] held_out",
-    )?;
-    enough(
-        "held-out",
-        held_out.len(),
-        2,
-        "thresholds are measured on them; raise [data] held_out or add people",
-    )?;
-    Ok(held_out)
+/// [`DataError::TooFewPeople`] with fewer than two people to train on, and
+/// [`DataError::TooFewPairs`] if the others have too few images to measure on.
+pub fn held_out_people(set: &PackedSet, share: f64, seed: u64) -> Result<HashSet<u32>, DataError> {
+    let mut images: BTreeMap<u32, u64> = BTreeMap::new();
+    (0..set.len()).for_each(|i| *images.entry(set.person(i)).or_default() += 1);
+    let is_held_out = |person: u32| held_out(&set.people()[person as usize], share, seed);
+    let (measured, trained): (Vec<_>, Vec<_>) = images.iter().partition(|(p, _)| is_held_out(**p));
+    if trained.len() < 2 {
+        return Err(DataError::TooFewPeople(trained.len()));
+    }
+    let pairs = |n: u64| n * n.saturating_sub(1) / 2;
+    let genuine = measured.iter().map(|(_, n)| pairs(**n)).sum();
+    let impostor = pairs(measured.iter().map(|(_, n)| **n).sum()) - genuine;
+    if genuine == 0 || impostor < IMPOSTOR_PAIRS_NEEDED {
+        return Err(DataError::TooFewPairs {
+            people: measured.len(),
+            genuine,
+            impostor,
+        });
+    }
+    Ok(measured.into_iter().map(|(person, _)| *person).collect())
+}
+
+fn held_out(name: &str, share: f64, seed: u64) -> bool {
+    let digest = Digest::of(format!("{seed} {name}").as_bytes());
+    let first: [u8; 8] = digest.0[..8].try_into().expect("a digest has 32 bytes");
+    u64::from_be_bytes(first) < (share * u64::MAX as f64) as u64
 }
 
 #[cfg(test)]
@@ -222,26 +229,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_stays_on_one_side_when_others_come() {
-        let some: Vec<String> = (0..200).map(synthetic_name).collect();
-        let more: Vec<String> = (0..400).map(synthetic_name).collect();
-        let (few, many) = (
-            held_out_people(&some, 0.2, 1).unwrap(),
-            held_out_people(&more, 0.2, 1).unwrap(),
-        );
-        assert!((20..60).contains(&few.len()), "{}", few.len());
-        assert!((0..200).all(|i| few.contains(&i) == many.contains(&i)));
-        assert_ne!(few, held_out_people(&some, 0.2, 2).unwrap());
+    fn the_share_is_held_out_and_depends_on_name_and_seed_alone() {
+        let held: Vec<bool> = (0..1000)
+            .map(|i| held_out(&synthetic_name(i), 0.2, 1))
+            .collect();
+        let count = held.iter().filter(|h| **h).count();
+        assert!((150..250).contains(&count), "{count}");
+        assert!((0..1000).any(|i| held_out(&synthetic_name(i), 0.2, 2) != held[i as usize]));
+        assert!((0..1000).all(|i| !held[i as usize] || held_out(&synthetic_name(i), 0.4, 1)));
     }
 
     #[test]
-    fn too_few_people_are_refused() {
-        let one = vec!["a".to_string()];
-        assert!(
-            held_out_people(&one, 0.5, 1)
-                .unwrap_err()
-                .to_string()
-                .contains("people in")
-        );
+    fn too_little_to_train_or_measure_on_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = |people, pictures, share, needle: &str| {
+            let data = DataConfig::Synthetic {
+                people,
+                pictures,
+                held_out: share,
+            };
+            let set = prepare(&data, None, AlignTemplate::Arcface112x112, 3, dir.path()).unwrap();
+            let found = held_out_people(&set, share, 1).map(|people| people.len());
+            let message = found.map_or_else(|error| error.to_string(), |n| format!("{n} people"));
+            assert!(message.contains(needle), "{message}");
+        };
+        check(4, 2, 1e-9, "0 genuine and 0 impostor pairs");
+        check(4, 2, 0.999_999, "0 people to train on");
+        check(12, 6, 0.5, " people");
     }
 }

@@ -66,9 +66,9 @@ struct Entry {
 /// Why a packed set cannot be made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// The disk refused.
+    /// The disk failed or is full.
     #[error(
-        "packed faces {path}: {source}; free some space, or put the cache elsewhere with XDG_CACHE_HOME"
+        "packed faces {path}: {source}; look at that disk, or put the cache elsewhere with XDG_CACHE_HOME"
     )]
     Io {
         /// The file.
@@ -107,13 +107,17 @@ impl PackedSet {
     {
         let name: String = source.key[..8].iter().map(|b| format!("{b:02x}")).collect();
         let path = cache.join(format!("{name}.faces"));
+        let found = source.summary.problems.clone();
         if !path.exists() {
             make_file(cache, &path, source, make).map_err(|source| PackError::Io {
                 path: path.clone(),
                 source,
             })?;
         }
-        Self::open(&path)
+        let mut set = Self::open(&path)?;
+        // What keeps a file out is known anew each time; what keeps a crop out lies in the pack.
+        set.index.summary.problems.splice(0..0, found);
+        Ok(set)
     }
 
     /// Opens a packed set.
@@ -152,6 +156,14 @@ impl PackedSet {
             file,
             index,
         };
+        if set
+            .index
+            .images
+            .iter()
+            .any(|i| i.person as usize >= set.people().len())
+        {
+            return Err(damaged("the index names a person that is not there"));
+        }
         if start != (set.len() * set.template().rgb_len()) as u64 {
             return Err(damaged("the crops have another length"));
         }
@@ -188,12 +200,13 @@ impl PackedSet {
         &self.index.summary
     }
 
-    /// Digest of all crops and whose they are, in hexadecimal.
+    /// Digest of all crops and of the names of the people they show, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         for image in &self.index.images {
             hash.update(image.crc32.to_le_bytes());
-            hash.update(image.person.to_le_bytes());
+            hash.update(&self.index.people[image.person as usize]);
+            hash.update([0]);
         }
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
@@ -259,14 +272,13 @@ where
         template,
         people,
         len,
-        summary,
         ..
     } = source;
     let mut index = Index {
         template,
         people,
         images: Vec::with_capacity(len),
-        summary,
+        summary: Summary::default(),
     };
     let bar = bar(len as u64, "aligning faces");
     for start in (0..len).step_by(CHUNK) {

@@ -25,6 +25,8 @@ pub enum ProblemKind {
     BrokenImage,
     /// A person's folder without a file.
     EmptyFolder,
+    /// A file that lies in no person's folder.
+    NoPerson,
     /// An image without a row in landmarks.csv.
     NoLandmarks,
     /// Landmarks that no face can have.
@@ -38,6 +40,7 @@ impl fmt::Display for ProblemKind {
         f.write_str(match self {
             Self::BrokenImage => "broken images",
             Self::EmptyFolder => "empty folders",
+            Self::NoPerson => "files in no person's folder",
             Self::NoLandmarks => "images without landmarks",
             Self::BadLandmarks => "images with impossible landmarks",
             Self::NoImage => "landmarks without an image",

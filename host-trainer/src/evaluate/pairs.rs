@@ -1,6 +1,10 @@
 //! Lists of pairs: LFW's own format, or a CSV `path_a,path_b,same`.
 
+use edge_runtime::capped_file::{self, ReadError};
 use std::path::{Path, PathBuf};
+
+/// The longest list that is read: some millions of pairs.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// Two images and whether they show one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,14 +31,9 @@ pub struct Pairs {
 /// Why a list cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PairsError {
-    /// Not there, or not text.
-    #[error("pairs {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// Not there, or no list by its size.
+    #[error("pairs {0}")]
+    Read(#[from] ReadError),
     /// A line that is neither format's.
     #[error("pairs {path}, line {line}: found \"{found}\", expected {expected}")]
     Line {
@@ -66,10 +65,8 @@ const CSV_HEADER: &str = "path_a,path_b,same";
 /// # Errors
 /// [`PairsError`], with the line.
 pub fn read(path: &Path) -> Result<Pairs, PairsError> {
-    let text = std::fs::read_to_string(path).map_err(|source| PairsError::Read {
-        path: path.into(),
-        source,
-    })?;
+    let bytes = capped_file::read(path, MAX_BYTES)?;
+    let text = String::from_utf8_lossy(&bytes);
     let bad = |(line, found): (usize, &str), expected| PairsError::Line {
         path: path.into(),
         line: line + 1,
@@ -200,6 +197,7 @@ mod tests {
             ("1\t2\nA\t1\t2\nA\tx\tB\t1\n", "line 3"),
             ("1\t2\nA\t1\t2\n", "cut off"),
             ("0\t0\n", "line 1"),
+            ("\u{0}\u{1}\u{fffd}\n", "line 1"),
             ("path_a,path_b,same\na,b\n", "line 2"),
             ("path_a,path_b,same\na,b,maybe\n", "line 2"),
             ("path_a,path_b,same\na,b,1,1\n", "line 2"),

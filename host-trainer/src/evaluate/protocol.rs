@@ -145,9 +145,6 @@ pub fn figures(pairs: &Pairs, embedded: &Embedded) -> Result<Figures, NoFigures>
         let (accuracy, threshold) = best_threshold(&scored.iter().collect::<Vec<_>>());
         (accuracy, None, threshold)
     };
-    let tar = [("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)]
-        .into_iter()
-        .filter_map(|(name, far)| Some((name.to_string(), sorted.tar(far)?)));
     Ok(Figures {
         protocol: pairs.protocol.clone(),
         pairs: scored.len(),
@@ -156,7 +153,7 @@ pub fn figures(pairs: &Pairs, embedded: &Embedded) -> Result<Figures, NoFigures>
         accuracy,
         accuracy_se,
         eer: sorted.eer(),
-        tar: tar.collect(),
+        tar: sorted.tars(),
         threshold,
         unusable_images: embedded.unusable.len(),
         images_per_s: embedded.images_per_s,

@@ -1,5 +1,7 @@
 //! Verification figures from scores: accuracy by folds, equal error rate, error rates at a threshold.
 
+use std::collections::BTreeMap;
+
 /// Cosine scores of pairs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scores {
@@ -73,6 +75,14 @@ impl Sorted {
     pub fn tar(&self, far: f64) -> Option<f64> {
         let enough = far * self.impostor().len() as f64 >= 1.0 - 1e-9;
         enough.then(|| 1.0 - self.fnmr(self.threshold_at(far)))
+    }
+
+    /// True-accept rates at the false-accept rates that are reported, where the pairs suffice.
+    pub fn tars(&self) -> BTreeMap<String, f64> {
+        let rates = [("0.01", 1e-2), ("0.001", 1e-3), ("0.0001", 1e-4)].into_iter();
+        rates
+            .filter_map(|(name, far)| Some((name.to_string(), self.tar(far)?)))
+            .collect()
     }
 
     /// Equal error rate: the mean of both rates where they are nearest to each other.
@@ -155,7 +165,9 @@ pub fn best_threshold(scores: &[&FoldScore]) -> (f64, f32) {
         right = if *same { right - 1 } else { right + 1 };
         let next = sorted.get(i + 1).map_or(score.next_up(), |s| s.0);
         if right > best.0 && next > *score {
-            best = (right, (score + next) / 2.0);
+            // Between adjacent floats the middle rounds down to the score that must not pass.
+            let middle = (score + next) / 2.0;
+            best = (right, if middle > *score { middle } else { next });
         }
     }
     (best.0 as f64 / sorted.len().max(1) as f64, best.1)
@@ -236,6 +248,27 @@ mod tests {
         assert_eq!(judged.mean, 0.75);
         assert!((judged.standard_error - 0.25).abs() < 1e-12);
         assert!((judged.threshold - (0.2 + 0.5) / 2.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_threshold_refuses_what_was_counted_as_refused() {
+        for last in [0.5_f32, 0.3, 0.61] {
+            let pair = |score, same| FoldScore {
+                fold: 0,
+                score,
+                same,
+            };
+            let pairs = [
+                pair(-0.9, false),
+                pair(last, false),
+                pair(last.next_up(), true),
+            ];
+            let (accuracy, threshold) = best_threshold(&pairs.iter().collect::<Vec<_>>());
+            assert_eq!(accuracy, 1.0);
+            assert!(threshold > last && threshold <= last.next_up());
+            let (_, all_refused) = best_threshold(&[&pair(last, false)]);
+            assert!(all_refused > last);
+        }
     }
 
     #[test]

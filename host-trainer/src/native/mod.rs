@@ -25,10 +25,16 @@ pub fn device() -> Device {
         let device = Device::cuda_if_available();
         if device.is_cuda() {
             // SAFETY: sets two flags of libtorch's global context; no pointers.
-            unsafe { facelatch_allow_tf32(true) };
+            told(unsafe { facelatch_allow_tf32(true) });
         }
         device
     })
+}
+
+/// # Panics
+/// If libtorch threw, as tch's own methods do.
+fn told(code: i32) {
+    assert_eq!(code, 0, "libtorch refused");
 }
 
 fn load_cuda() -> Option<libloading::os::unix::Library> {
@@ -48,7 +54,7 @@ pub fn autocast_bf16<T>(device: Device, body: impl FnOnce() -> T) -> T {
         }
     }
     // SAFETY: sets this thread's autocast state; no pointers.
-    unsafe { facelatch_autocast_begin(device.is_cuda()) };
+    told(unsafe { facelatch_autocast_begin(device.is_cuda()) });
     let _end = End(device.is_cuda());
     body()
 }
@@ -58,7 +64,7 @@ pub fn channels_last(tensor: &Tensor) -> Tensor {
     let mut copy = tensor.shallow_clone();
     // SAFETY: `as_mut_ptr` is the `at::Tensor*` that tch owns through `copy`; it is assigned a new
     // value in place and stays owned by `copy`. On failure it is unchanged.
-    unsafe { facelatch_channels_last(copy.as_mut_ptr().cast()) };
+    told(unsafe { facelatch_channels_last(copy.as_mut_ptr().cast()) });
     copy
 }
 

@@ -2,7 +2,7 @@
 //! and no network.
 //!
 //! The way through: `inputs` reads the run folder and the door's events, `charts` draws, `summary`,
-//! `tables` and `strip` write their sections, `page` puts them in order, [`write`] stores the page.
+//! `tables` and `strip` write their sections, `page` puts them in order, [`write()`] stores the page.
 
 mod charts;
 mod figures;

@@ -12,6 +12,10 @@ fn point(fmr: f64, threshold: f32) -> OperatingPoint {
     }
 }
 
+fn digest_of(input: &InputSpec, mirror_sum: bool) -> Digest {
+    model_digest(input, mirror_sum, b"onnx")
+}
+
 fn manifest() -> Manifest {
     let input = InputSpec::rgb_128(AlignTemplate::Arcface112x112);
     let face = AlignedFace::from_pixels(input.template, vec![7; input.template.rgb_len()]).unwrap();
@@ -22,7 +26,7 @@ fn manifest() -> Manifest {
         input,
         embedding_len: 2,
         mirror_sum: true,
-        model_digest: Digest::of(b"onnx"),
+        model_digest: digest_of(&InputSpec::rgb_128(AlignTemplate::Arcface112x112), true),
         operating_points: vec![point(1e-1, 0.2), point(1e-2, 0.4), point(1e-3, 0.6)],
         self_test: vec![SelfTestFace::new(&face, embedding)],
         provenance: Provenance::default(),
@@ -37,64 +41,77 @@ fn a_bundle_survives_its_file() {
 
 #[test]
 fn every_impossible_manifest_has_its_error() {
-    let check = |change: fn(&mut Manifest), error: BundleError| {
+    let check = |change: fn(&mut Manifest), field: &'static str| {
         let mut changed = manifest();
         change(&mut changed);
+        changed.model_digest = digest_of(&changed.input, changed.mirror_sum);
         let forged = Bundle {
             manifest: changed.clone(),
             model: b"onnx".into(),
         };
-        assert_eq!(
-            Bundle::decode(&forged.encode().unwrap()),
-            Err(error.clone())
-        );
-        assert_eq!(Bundle::new(changed, b"onnx".into()), Err(error));
+        let error = Err(BundleError::Manifest(field));
+        assert_eq!(Bundle::decode(&forged.encode().unwrap()), error);
+        assert_eq!(Bundle::new(changed, b"onnx".into()), error);
     };
-    check(
-        |m| m.model_digest = Digest::of(b"other"),
-        BundleError::WrongModel {
-            found: Digest::of(b"onnx"),
-            expected: Digest::of(b"other"),
-        },
-    );
-    check(
-        |m| m.embedding_len = 0,
-        BundleError::Manifest("embedding length"),
-    );
-    check(
-        |m| m.embedding_len = 1 << 20,
-        BundleError::Manifest("embedding length"),
-    );
-    check(
-        |m| m.embedding_len = 3,
-        BundleError::Manifest("self-test face"),
-    );
-    check(
-        |m| m.input.std[1] = 0.0,
-        BundleError::Manifest("normalization"),
-    );
-    check(
-        |m| m.input.mean[2] = f32::NAN,
-        BundleError::Manifest("normalization"),
-    );
+    check(|m| m.embedding_len = 0, "embedding length");
+    check(|m| m.embedding_len = 1 << 20, "embedding length");
+    check(|m| m.embedding_len = 3, "self-test face");
+    check(|m| m.input.std[1] = 0.0, "normalization");
+    check(|m| m.input.mean[2] = f32::NAN, "normalization");
     check(
         |m| m.operating_points[0].threshold = f32::NAN,
-        BundleError::Manifest("operating point"),
+        "operating point",
     );
-    check(
-        |m| m.operating_points[0].fmr = 2.0,
-        BundleError::Manifest("operating point"),
-    );
+    check(|m| m.operating_points[0].fmr = 2.0, "operating point");
     check(
         |m| m.operating_points[0].impostor_pairs = 0,
-        BundleError::Manifest("operating point"),
+        "operating point",
+    );
+    check(
+        |m| m.operating_points[2].impostor_pairs = 999,
+        "operating point",
+    );
+    check(
+        |m| m.operating_points[1].genuine_pairs = 0,
+        "operating point",
     );
     // A bundle whose template is another size than its faces.
     check(
         |m| m.input.template = AlignTemplate::Sphereface112x96,
-        BundleError::Manifest("self-test face"),
+        "self-test face",
     );
 }
+
+#[test]
+fn a_network_fed_otherwise_is_another_model() {
+    let changes: [fn(&mut Manifest); 5] = [
+        |m| m.model_digest = Digest::of(b"other"),
+        |m| m.mirror_sum = false,
+        |m| m.input.mean[0] = 127.5,
+        |m| m.input.std[2] = 127.5,
+        |m| m.input.pixel_order = crate::preprocess::PixelOrder::Bgr,
+    ];
+    for change in changes {
+        let mut changed = manifest();
+        change(&mut changed);
+        let error = Bundle::new(changed, b"onnx".into()).unwrap_err();
+        assert!(matches!(error, BundleError::WrongModel { .. }), "{error}");
+    }
+}
+
+#[test]
+fn the_bytes_of_a_bundle_never_change() {
+    // Whoever changes them raises the kind's version.
+    let bytes = Bundle::new(manifest(), b"onnx".into())
+        .unwrap()
+        .encode()
+        .unwrap();
+    assert_eq!(bytes.len(), BUNDLE_LEN);
+    assert_eq!(format!("{:?}", Digest::of(&bytes)), BUNDLE_DIGEST);
+}
+
+const BUNDLE_LEN: usize = 37_839;
+const BUNDLE_DIGEST: &str = "2fc0a6cf";
 
 #[test]
 fn the_threshold_accounts_for_the_gallery() {
