@@ -10,7 +10,7 @@ use edge_runtime::store::Store;
 use edge_runtime::{bundle, photo};
 use image::ImageFormat;
 use shared::align::AlignTemplate;
-use shared::bundle::{Bundle, Manifest};
+use shared::bundle::{Bundle, Manifest, model_digest};
 use shared::digest::Digest;
 use shared::embedding::Embedding;
 use shared::enrollment::EnrollmentRecord;
@@ -212,7 +212,10 @@ fn bad_bundles() {
             .unwrap()
     };
     let network = bundle_of(1).model().to_vec();
-    let narrow = |m: &mut Manifest| m.input = InputSpec::rgb_128(AlignTemplate::Sphereface112x96);
+    let narrow = |m: &mut Manifest| {
+        m.input = InputSpec::rgb_128(AlignTemplate::Sphereface112x96);
+        m.model_digest = model_digest(&m.input, m.mirror_sum, &network);
+    };
     let rows: &[(&[u8], &str)] = &[
         (b"", "0 bytes are too few"),
         (&good[..good.len() - 1], "cut off or appended to"),
