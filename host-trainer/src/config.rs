@@ -126,7 +126,7 @@ impl Recipe {
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let loss = match self.loss {
             LossConfig::Softmax {} => true,
-            LossConfig::AmSoftmax { scale, margin } => positive(scale) && unit(margin),
+            LossConfig::AmSoftmax { scale, margin, .. } => positive(scale) && unit(margin),
         };
         let rows = [
             (loss, "[loss] scale must be above 0 and margin in 0 to 1"),
@@ -217,7 +217,8 @@ mod tests {
             recipe.loss,
             LossConfig::AmSoftmax {
                 scale: 30.0,
-                margin: 0.35
+                margin: 0.35,
+                margin_ramp_steps: 0
             }
         );
         assert_eq!(recipe.optimizer.drop_at, [16_000, 24_000, 28_000]);

@@ -15,6 +15,10 @@ pub enum LossConfig {
         scale: f64,
         /// Taken from the true class's cosine, 0 to 1.
         margin: f64,
+        /// Steps in which the margin grows from 0 to its value, evenly; 0 for the whole margin at
+        /// once, as the paper has it. A short training fits better with a ramp.
+        #[serde(default)]
+        margin_ramp_steps: u64,
     },
 }
 
@@ -22,7 +26,7 @@ impl std::fmt::Display for LossConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Softmax {} => write!(f, "Softmax"),
-            Self::AmSoftmax { scale, margin } => write!(f, "AM-Softmax s={scale} m={margin}"),
+            Self::AmSoftmax { scale, margin, .. } => write!(f, "AM-Softmax s={scale} m={margin}"),
         }
     }
 }
@@ -68,14 +72,20 @@ impl Head {
     ///
     /// - `embeddings`: `[B, D]` f32, raw
     /// - `labels`: `[B]` i64 in `0..C`
-    pub fn loss(&self, embeddings: &Tensor, labels: &Tensor) -> Tensor {
+    /// - `step`: of the training, the first is 0
+    pub fn loss(&self, embeddings: &Tensor, labels: &Tensor, step: u64) -> Tensor {
         match self.config {
             LossConfig::Softmax {} => embeddings
                 .linear(&self.weight, self.bias.as_ref())
                 .cross_entropy_for_logits(labels),
-            LossConfig::AmSoftmax { scale, margin } => {
+            LossConfig::AmSoftmax {
+                scale,
+                margin,
+                margin_ramp_steps,
+            } => {
+                let share = ((step + 1) as f64 / margin_ramp_steps.max(1) as f64).min(1.0);
                 let cosine = unit_rows(embeddings).matmul(&unit_rows(&self.weight).tr());
-                am_softmax(&cosine, labels, scale, margin)
+                am_softmax(&cosine, labels, scale, margin * share)
             }
         }
     }
@@ -172,6 +182,7 @@ mod tests {
                 LossConfig::AmSoftmax {
                     scale: 30.0,
                     margin: 0.35,
+                    margin_ramp_steps: 0,
                 },
                 true,
             ),
@@ -179,8 +190,27 @@ mod tests {
         ] {
             let head = Head::new(&config, 3, 8, Device::Cpu);
             let difference =
-                head.loss(&embeddings, &labels) - head.loss(&(&embeddings * 50.0), &labels);
+                head.loss(&embeddings, &labels, 0) - head.loss(&(&embeddings * 50.0), &labels, 0);
             assert_eq!(value(&difference).abs() < 1e-4, ignores);
+        }
+    }
+
+    #[test]
+    fn the_margin_grows_to_its_value() {
+        tch::manual_seed(1);
+        let embeddings = Tensor::randn([4, 8], (Kind::Float, Device::Cpu));
+        let labels = Tensor::from_slice(&[0_i64, 1, 2, 1]);
+        let ramp = LossConfig::AmSoftmax {
+            scale: 30.0,
+            margin: 0.4,
+            margin_ramp_steps: 4,
+        };
+        let head = Head::new(&ramp, 3, 8, Device::Cpu);
+        let cosine = unit_rows(&embeddings).matmul(&unit_rows(&head.weight).tr());
+        for (step, margin) in [(0, 0.1), (1, 0.2), (3, 0.4), (99, 0.4)] {
+            let expected = am_softmax(&cosine, &labels, 30.0, margin);
+            let difference = head.loss(&embeddings, &labels, step) - expected;
+            assert!(value(&difference).abs() < 1e-5, "{step}");
         }
     }
 }

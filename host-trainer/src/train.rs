@@ -205,7 +205,9 @@ impl<'a> Run<'a> {
             ComputePrecision::Bf16 => native::autocast_bf16(self.device, embed),
         };
         // The loss is computed in f32 always: bfloat16 has three digits, and the scale is 30.
-        let loss = self.head.loss(&embeddings.to_kind(Kind::Float), &labels);
+        let loss = self
+            .head
+            .loss(&embeddings.to_kind(Kind::Float), &labels, step);
         loss.backward();
         self.sgd.step(step);
         self.module.clamp_slopes();
