@@ -17,8 +17,8 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, Write};
+use edge_runtime::atomic_file::{self, WriteError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub use records::{Accuracy, Agreement, Evaluation, Histogram, OperatingPoint, Progress, RunInfo};
@@ -81,13 +81,8 @@ pub enum ReportError {
         reason: String,
     },
     /// The page could not be stored.
-    #[error("cannot write {}: {source}; check that its folder exists and has room", .file.display())]
-    Unwritable {
-        /// The page.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unwritable(#[from] WriteError),
 }
 
 /// Writes the report to `out`: the old page or the new one, whole. Only the owner can read it, for
@@ -100,21 +95,6 @@ pub fn write(sources: &Sources<'_>, out: &Path) -> Result<(), ReportError> {
     let inputs = inputs::read(sources)?;
     let pictures = pictures::Pictures::beneath(sources.frames);
     let html = page::render(&inputs, &pictures)?;
-    store(&html, out).map_err(|source| ReportError::Unwritable {
-        file: out.to_owned(),
-        source,
-    })
-}
-
-fn store(html: &str, out: &Path) -> io::Result<()> {
-    let folder = match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // A temporary file has mode 0600, and the rename keeps it.
-    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(html.as_bytes())?;
-    beside.as_file().sync_all()?;
-    beside.persist(out)?;
-    File::open(folder)?.sync_all()
+    // Only the owner reads it: it shows faces.
+    Ok(atomic_file::write(out, html.as_bytes(), Some(0o600))?)
 }
