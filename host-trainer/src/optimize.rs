@@ -66,7 +66,7 @@ impl Sgd {
                 continue;
             }
             if slot.weight.dim() > 1 {
-                gradient = gradient + &slot.weight * self.config.weight_decay;
+                gradient += &slot.weight * self.config.weight_decay;
             }
             slot.velocity *= self.config.momentum;
             slot.velocity += &gradient;

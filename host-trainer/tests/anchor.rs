@@ -1,6 +1,8 @@
 //! Real faces and a network of others: whether crops that this code aligns are what the field's
 //! networks expect. Needs data that is not part of the project.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::network::Network;
 use host_trainer::evaluate::{pairs, protocol};

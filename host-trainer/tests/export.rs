@@ -1,6 +1,8 @@
 //! The exported network computes what the trained module computes: in the door's runtime, and in
 //! ONNX Runtime after onnx.checker.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use edge_runtime::network::Network;
 use host_trainer::backbone::graph::{Activation, Graph};
 use host_trainer::backbone::{Module, mobilefacenet, sphereface20};

@@ -1,5 +1,7 @@
 //! The program as a person runs it: train, stop, go on, and everything that can go wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
