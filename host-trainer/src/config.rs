@@ -255,8 +255,8 @@ mod tests {
         check("std = [128.0, ", "std = [0.0, ", "std");
         check("held_out = 0.", "held_out = 2.", "held_out");
         check("[loss]", "[loss", "line");
-        check("\"am-softmax\"", "\"softmax\"", "scale");
-        check("\"mobilefacenet\"", "\"sphereface20\"", "width");
+        check("\"am-softmax\"", "\"softmax\"", "there are no fields");
+        check("\"mobilefacenet\"", "\"sphereface20\"", "there are no fields");
         check("people = 400", "people = 5000000000", "people");
         for bytes in [vec![0xff; 10], vec![b' '; (MAX_BYTES + 1) as usize]] {
             std::fs::write(&path, bytes).unwrap();
