@@ -256,7 +256,11 @@ mod tests {
         check("held_out = 0.", "held_out = 2.", "held_out");
         check("[loss]", "[loss", "line");
         check("\"am-softmax\"", "\"softmax\"", "there are no fields");
-        check("\"mobilefacenet\"", "\"sphereface20\"", "there are no fields");
+        check(
+            "\"mobilefacenet\"",
+            "\"sphereface20\"",
+            "there are no fields",
+        );
         check("people = 400", "people = 5000000000", "people");
         for bytes in [vec![0xff; 10], vec![b' '; (MAX_BYTES + 1) as usize]] {
             std::fs::write(&path, bytes).unwrap();
