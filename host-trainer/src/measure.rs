@@ -4,7 +4,7 @@ use crate::config::Recipe;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::dataset::synthetic_face;
 use crate::evaluate::verification::Sorted;
-use crate::evaluate::{all_pairs, embed_all, raw_pixels};
+use crate::evaluate::{all_pairs, embed_all, enrolled_pairs, raw_pixels};
 use crate::export;
 use crate::operating_point::operating_points;
 use crate::progress::bar;
@@ -132,7 +132,10 @@ fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, Measur
     let scores = all_pairs(&embeddings, &held_out.people())
         .sorted()
         .ok_or(MeasureError::NoPairs)?;
-    let points = operating_points(&scores);
+    // The figures are of single images, as the field reports them; the thresholds are of what the
+    // door compares.
+    let enrolled = enrolled_pairs(&embeddings, &held_out.people()).sorted();
+    let points = operating_points(&enrolled.ok_or(MeasureError::NoPairs)?);
     Ok(Measured {
         embeddings,
         scores,

@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use shared::align::AlignedFace;
 use shared::embedding::{Embedding, dot};
+use std::collections::BTreeMap;
 use verification::Scores;
 
 /// Embeds many faces on all cores, in order.
@@ -43,7 +44,40 @@ pub fn all_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
         }
         scores
     };
-    let parts: Vec<Scores> = (0..rows.len()).into_par_iter().map(of_row).collect();
+    joined((0..rows.len()).into_par_iter().map(of_row).collect())
+}
+
+/// Templates of a person that the reference of [`enrolled_pairs`] is made of, at most.
+const TEMPLATES: usize = 3;
+
+/// Scores as the door tells them: the mean direction of a few images of a person against each
+/// other image. A person's images are enrolled in threes, or fewer where half of them must be left
+/// to compare with.
+pub fn enrolled_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
+    let mut images: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    people
+        .iter()
+        .enumerate()
+        .for_each(|(i, person)| images.entry(*person).or_default().push(i));
+    let enrolled: Vec<&[usize]> = images
+        .values()
+        .flat_map(|own| own.chunks((own.len() / 2).clamp(1, TEMPLATES)))
+        .collect();
+    let of_reference = |chunk: &&[usize]| {
+        let mut scores = Scores::default();
+        // Images that cancel could not be enrolled either.
+        if let Ok(reference) = Embedding::sum(chunk.iter().map(|i| &embeddings[*i])) {
+            for j in (0..embeddings.len()).filter(|j| !chunk.contains(j)) {
+                let score = dot(reference.as_slice(), embeddings[j].as_slice());
+                scores.push(score, people[j] == people[chunk[0]]);
+            }
+        }
+        scores
+    };
+    joined(enrolled.par_iter().map(of_reference).collect())
+}
+
+fn joined(parts: Vec<Scores>) -> Scores {
     Scores {
         genuine: parts
             .iter()
@@ -67,4 +101,24 @@ pub fn raw_pixels(face: &AlignedFace) -> Option<Embedding> {
     }
     let mean = sums.iter().sum::<f32>() / sums.len() as f32;
     Embedding::from_raw(sums.iter().map(|s| s - mean).collect()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_enrolled_in_threes_and_compared_with_all_other_images() {
+        let unit = |x: f32| Embedding::from_raw(vec![x, 1.0]).expect("not zero");
+        // Seven images of person 0, four of person 1, one of person 2.
+        let people = [0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2];
+        let embeddings: Vec<_> = (0..12).map(|i| unit(i as f32)).collect();
+        let scores = enrolled_pairs(&embeddings, &people);
+        // Person 0: threes, threes and a single; person 1: twos; person 2: a single.
+        assert_eq!(scores.genuine.len(), 4 + 4 + 6 + 2 + 2);
+        assert_eq!(scores.impostor.len(), 3 * 5 + 2 * 8 + 11);
+        let reference = Embedding::sum(&embeddings[..3]).expect("they do not cancel");
+        let expected = reference.cosine(&embeddings[3]).expect("of one length");
+        assert!((scores.genuine[0] - expected).abs() < 1e-6);
+    }
 }
