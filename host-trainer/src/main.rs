@@ -22,8 +22,38 @@ fn main() -> ExitCode {
     match command::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The error and its causes, each once: many of our messages tell their cause themselves.
+fn told(error: &anyhow::Error) -> String {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let cause = || Err::<(), _>(anyhow::anyhow!("no room"));
+        let check = |context: &'static str, expected: &str| {
+            assert_eq!(told(&cause().context(context).unwrap_err()), expected);
+        };
+        check("writing x", "writing x: no room");
+        check(
+            "writing x: no room; free some",
+            "writing x: no room; free some",
+        );
     }
 }
