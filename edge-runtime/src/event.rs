@@ -20,7 +20,7 @@ pub enum Event {
         claim: Option<String>,
         /// A frame matches at this cosine score.
         threshold: f32,
-        /// False-match rate that was measured at the threshold.
+        /// False-match rate that the threshold is for.
         false_match_rate: f64,
         /// Frames that must agree.
         needed: usize,
@@ -29,6 +29,13 @@ pub enum Event {
     RecordUnusable {
         /// Why, with the file's name.
         reason: String,
+    },
+    /// People were enrolled or removed while the door ran.
+    PeopleChanged {
+        /// People who can be identified now.
+        people: usize,
+        /// A frame matches at this cosine score now.
+        threshold: f32,
     },
     /// A frame was looked at.
     Frame(FrameEvent),
@@ -119,6 +126,12 @@ impl fmt::Display for Event {
                 f,
                 "started: {people} enrolled, threshold {threshold:.3} (false-match rate {false_match_rate:.1e}), {needed} frames must agree"
             ),
+            Self::PeopleChanged { people, threshold } => {
+                write!(
+                    f,
+                    "people changed: {people} enrolled, threshold {threshold:.3}"
+                )
+            }
             Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),
             Self::Frame(frame) => {
                 write!(

@@ -16,6 +16,7 @@ pub mod face;
 pub mod network;
 
 pub mod decide;
+pub mod gallery;
 pub mod identify;
 
 pub mod door;

@@ -2,10 +2,12 @@
 
 use crate::camera::Frame;
 use crate::decide::{Action, Decision, Observation, Rule};
+use crate::door::keeper::Keeper;
 use crate::door::{Lock, LockError};
 use crate::event::{Event, FrameEvent, LockState, Outcome};
 use crate::face;
-use crate::identify::{Identifier, Verdict};
+use crate::gallery::{Gallery, GalleryError};
+use crate::identify::Verdict;
 use crate::network::Network;
 use embedded_hal::digital::OutputPin;
 use std::io;
@@ -19,11 +21,25 @@ pub enum RunError {
     /// The lock.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The door ended for another reason, and then the lock did not lock.
+    #[error("{lock}; before that: {reason}")]
+    NotLocked {
+        /// What the lock said.
+        lock: LockError,
+        /// Why the door ended.
+        reason: String,
+    },
+    /// No thread to watch over the lock.
+    #[error("the system gives no thread to watch over the lock: {0}; end other programs")]
+    Thread(io::Error),
+    /// Who may come in is not known any more.
+    #[error(transparent)]
+    People(#[from] GalleryError),
     /// Nobody would learn what the door does.
     #[error("events cannot be written ({0}); the door does not run unobserved")]
     Events(#[from] io::Error),
     /// A fault of this program.
-    #[error("the program failed: {0}; the lock was locked, start it again and report this")]
+    #[error("the program failed: {0}; start it again and report this")]
     Panic(String),
 }
 
@@ -32,7 +48,7 @@ pub struct Pipeline<P: OutputPin> {
     /// Faces to templates.
     pub network: Network,
     /// Templates to people.
-    pub identifier: Identifier,
+    pub gallery: Gallery,
     /// How many frames must agree.
     pub rule: Rule,
     /// The lock.
@@ -44,7 +60,7 @@ pub struct Pipeline<P: OutputPin> {
 /// Takes events.
 pub type Sink<'a> = &'a mut dyn FnMut(&Event) -> io::Result<()>;
 
-impl<P: OutputPin> Pipeline<P> {
+impl<P: OutputPin + Send + 'static> Pipeline<P> {
     /// Looks at every frame until there are no more, or until `stop` receives something or
     /// loses its sender. A lock that is released when the frames end is waited for. However it
     /// ends, the lock is locked; the last event says why it ended.
@@ -52,29 +68,45 @@ impl<P: OutputPin> Pipeline<P> {
     /// # Errors
     /// [`RunError`].
     pub fn run(
-        mut self,
+        self,
         frames: impl Iterator<Item = Frame>,
         stop: &Receiver<()>,
         events: Sink<'_>,
     ) -> Result<(), RunError> {
         let started = Instant::now();
-        let watched = panic::catch_unwind(AssertUnwindSafe(|| {
-            Watch::new(&mut self, started, stop, &mut *events).run(frames)
-        }));
+        let keeper = Keeper::new(self.lock, started).map_err(RunError::Thread)?;
+        let mut watch = Watch {
+            network: self.network,
+            gallery: self.gallery,
+            keeper: &keeper,
+            decision: Decision::new(self.rule),
+            needed: self.rule.needed(),
+            interval: self.interval,
+            started,
+            stop,
+            events: &mut *events,
+        };
+        let watched = panic::catch_unwind(AssertUnwindSafe(|| watch.run(frames)));
         // First the lock, then the words.
-        let was_released = self.lock.relock_at().is_some();
-        let relocked = self.lock.relock();
+        let relocked = keeper.relock();
         let at_ms = millis(started.elapsed());
         let ended = watched.unwrap_or_else(|panic| Err(RunError::Panic(crate::said(&*panic))));
-        let ended = ended.and_then(|reason| Ok(relocked.clone().map(|()| reason)?));
         let reason = match &ended {
             Ok(reason) => (*reason).to_owned(),
             Err(error) => error.to_string(),
         };
-        let mut told = Ok(());
-        if was_released && relocked.is_ok() {
-            told = events(&Event::Relocked { at_ms });
-        }
+        let (ended, told) = match relocked {
+            Ok(None) => (ended.map(drop), Ok(())),
+            Ok(Some(_)) => (ended.map(drop), events(&Event::Relocked { at_ms })),
+            Err(lock) => (
+                Err(RunError::NotLocked {
+                    lock,
+                    reason: reason.clone(),
+                }),
+                Ok(()),
+            ),
+        };
+        let reason = ended.as_ref().err().map_or(reason, ToString::to_string);
         let told = told.and(events(&Event::Stopped { at_ms, reason }));
         ended?;
         Ok(told?)
@@ -82,9 +114,13 @@ impl<P: OutputPin> Pipeline<P> {
 }
 
 /// The run of a pipeline.
-struct Watch<'a, P: OutputPin> {
-    door: &'a mut Pipeline<P>,
+struct Watch<'a, P: OutputPin + Send + 'static> {
+    network: Network,
+    gallery: Gallery,
+    keeper: &'a Keeper<P>,
     decision: Decision<String>,
+    needed: usize,
+    interval: Duration,
     started: Instant,
     stop: &'a Receiver<()>,
     events: Sink<'a>,
@@ -98,23 +134,7 @@ struct Look {
     reason: String,
 }
 
-impl<'a, P: OutputPin> Watch<'a, P> {
-    fn new(
-        door: &'a mut Pipeline<P>,
-        started: Instant,
-        stop: &'a Receiver<()>,
-        events: Sink<'a>,
-    ) -> Self {
-        let decision = Decision::new(door.rule);
-        Self {
-            door,
-            decision,
-            started,
-            stop,
-            events,
-        }
-    }
-
+impl<P: OutputPin + Send + 'static> Watch<'_, P> {
     /// Returns why it ended.
     fn run(&mut self, mut frames: impl Iterator<Item = Frame>) -> Result<&'static str, RunError> {
         let mut due = Duration::ZERO;
@@ -122,15 +142,17 @@ impl<'a, P: OutputPin> Watch<'a, P> {
             if self.wait_until(due)? {
                 return Ok("a signal asked for it");
             }
-            due = due.saturating_add(self.door.interval);
+            due = due.saturating_add(self.interval);
             let at = self.started.elapsed();
             let Some(frame) = frames.next() else { break };
-            self.tick()?;
             let look = self.look(&frame)?;
-            self.tick()?;
+            // Nobody gets in any more who came after the signal.
+            if self.wait_until(Duration::ZERO)? {
+                return Ok("a signal asked for it");
+            }
             self.decide(frame.name, at, look)?;
         }
-        let relock_at = self.door.lock.relock_at();
+        let relock_at = self.keeper.relock_at();
         let stopped = self.wait_until(relock_at.unwrap_or_default())?;
         Ok(if stopped {
             "a signal asked for it"
@@ -154,24 +176,40 @@ impl<'a, P: OutputPin> Watch<'a, P> {
         let Some(landmarks) = &content.landmarks else {
             return Ok(plain(Outcome::NoFace, "no face in the frame".into()));
         };
-        let template = self.door.network.input().template;
+        let template = self.network.input().template;
         let probe = match face::align(&content.image, landmarks, template) {
-            Ok(face) => self.door.network.embed(&face).map_err(|e| e.to_string()),
+            Ok(face) => self.network.embed(&face).map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
         let probe = match probe {
             Ok(probe) => probe,
             Err(reason) => return Ok(plain(Outcome::BadFrame, reason)),
         };
-        self.tick()?;
-        Ok(match self.door.identifier.identify(&probe) {
+        self.refresh()?;
+        Ok(match self.gallery.identifier().identify(&probe) {
             Ok(verdict) => self.judged(verdict),
             Err(error) => plain(Outcome::BadFrame, error.to_string()),
         })
     }
 
+    /// Whoever was removed by now stays out.
+    fn refresh(&mut self) -> Result<(), RunError> {
+        if self.gallery.refresh()? {
+            let identifier = self.gallery.identifier();
+            (self.events)(&Event::PeopleChanged {
+                people: identifier.people(),
+                threshold: identifier.operating_point().threshold,
+            })?;
+            for unusable in self.gallery.unusable() {
+                let reason = unusable.to_string();
+                (self.events)(&Event::RecordUnusable { reason })?;
+            }
+        }
+        Ok(())
+    }
+
     fn judged(&self, verdict: Verdict<'_>) -> Look {
-        let threshold = self.door.identifier.operating_point().threshold;
+        let threshold = self.gallery.identifier().operating_point().threshold;
         let (outcome, subject, score, reason) = match verdict {
             Verdict::Match { subject, score } => {
                 let reason = format!("score {score:.3} reaches the threshold {threshold:.3}");
@@ -199,7 +237,7 @@ impl<'a, P: OutputPin> Watch<'a, P> {
 
     /// Decide, actuate, tell.
     fn decide(&mut self, frame: String, at: Duration, look: Look) -> Result<(), RunError> {
-        let needed = self.door.rule.needed();
+        let needed = self.needed;
         let subject = look.subject.clone();
         let seen = subject.map_or(Observation::Nobody, Observation::Match);
         let (agreeing, released) = match self.decision.step(at, seen) {
@@ -215,7 +253,7 @@ impl<'a, P: OutputPin> Watch<'a, P> {
             at_ms: millis(at),
             subject: look.subject,
             score: look.score,
-            threshold: self.door.identifier.operating_point().threshold,
+            threshold: self.gallery.identifier().operating_point().threshold,
             agreeing,
             needed,
             outcome: look.outcome,
@@ -228,27 +266,26 @@ impl<'a, P: OutputPin> Watch<'a, P> {
 
     /// Actuate; the event of a lock that was locked.
     fn release(&mut self, subject: String) -> Result<Option<Event>, RunError> {
-        let now = self.started.elapsed();
-        let was_locked = self.door.lock.release(now)?;
-        Ok(was_locked.then(|| Event::Released {
-            at_ms: millis(now),
+        let released = self.keeper.release()?;
+        Ok(released.map(|at| Event::Released {
+            at_ms: millis(at),
             subject,
-            hold_ms: millis(self.door.lock.hold()),
+            hold_ms: millis(self.keeper.hold()),
         }))
     }
 
     fn lock_state(&self) -> LockState {
-        match self.door.lock.relock_at() {
+        match self.keeper.relock_at() {
             Some(_) => LockState::Released,
             None => LockState::Locked,
         }
     }
 
-    /// Locks in time on the way; returns whether to stop.
+    /// Tells of a lock that locks on the way; returns whether to stop.
     fn wait_until(&mut self, due: Duration) -> Result<bool, RunError> {
         loop {
             self.tick()?;
-            let relock_at = self.door.lock.relock_at().unwrap_or(Duration::MAX);
+            let relock_at = self.keeper.relock_at().unwrap_or(Duration::MAX);
             let now = self.started.elapsed();
             let wait = due.min(relock_at).saturating_sub(now);
             match self.stop.recv_timeout(wait) {
@@ -260,9 +297,8 @@ impl<'a, P: OutputPin> Watch<'a, P> {
     }
 
     fn tick(&mut self) -> Result<(), RunError> {
-        let now = self.started.elapsed();
-        if self.door.lock.tick(now)? {
-            let at_ms = millis(now);
+        if let Some(at) = self.keeper.relocked()? {
+            let at_ms = millis(at);
             (self.events)(&Event::Relocked { at_ms })?;
         }
         Ok(())

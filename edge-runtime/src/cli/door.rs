@@ -8,9 +8,8 @@ use edge_runtime::config::{Camera, Config, Driver};
 use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::event::Event;
-use edge_runtime::identify::Identifier;
-use edge_runtime::pipeline::Pipeline;
-use edge_runtime::store::Store;
+use edge_runtime::gallery::Gallery;
+use edge_runtime::pipeline::{Pipeline, RunError};
 use embedded_hal::digital::OutputPin;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,8 +26,20 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Takes the lock first: whatever fails after it, the lock was set to locked.
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
+        let ran = self.start(out);
+        // A pipeline that ran has told how it ended.
+        if let Err(error) = ran.as_ref()
+            && !error.is::<RunError>()
+        {
+            let reason = error.to_string();
+            out.line(&Event::Stopped { at_ms: 0, reason })?;
+        }
+        ran
+    }
+
+    /// Takes the lock first: whatever fails after it, the lock was set to locked.
+    fn start(self, out: &Output) -> Result<ExitCode> {
         let config = Config::read(&self.config)?;
         match config.door.driver {
             Driver::Simulated => {
@@ -45,19 +56,23 @@ impl Run {
         }
     }
 
-    fn watch<P: OutputPin>(self, config: &Config, lock: Lock<P>, out: &Output) -> Result<ExitCode> {
+    fn watch<P: OutputPin + Send + 'static>(
+        self,
+        config: &Config,
+        lock: Lock<P>,
+        out: &Output,
+    ) -> Result<ExitCode> {
         let stop = signals()?;
         let bundle = bundle::load(&config.bundle)?;
-        let people = Store::open(&config.store)?.load(&bundle.manifest)?;
         let rate = config.identify.false_accept_rate;
-        let (roster, claim) = (people.roster, self.claim.clone());
-        let identifier = Identifier::new(roster, claim, &bundle.manifest, rate)?;
+        let gallery = Gallery::open(&config.store, bundle.manifest, self.claim.clone(), rate)?;
         let Camera::Folder {
             path,
             landmarks,
             frames_per_second,
         } = &config.camera;
         let camera = FolderCamera::open(path, landmarks.as_deref())?;
+        let identifier = gallery.identifier();
         out.line(&Event::Started {
             model: bundle.network.model().to_string(),
             people: identifier.people(),
@@ -66,13 +81,13 @@ impl Run {
             false_match_rate: identifier.operating_point().fmr,
             needed: config.decide.needed(),
         })?;
-        for unusable in people.unusable {
+        for unusable in gallery.unusable() {
             let reason = unusable.to_string();
             out.line(&Event::RecordUnusable { reason })?;
         }
         let pipeline = Pipeline {
             network: bundle.network,
-            identifier,
+            gallery,
             rule: config.decide,
             lock,
             interval: frames_per_second.interval(),

@@ -1,5 +1,6 @@
 //! The lock: released for a time, locked at all others.
 
+pub mod keeper;
 pub mod rppal;
 pub mod simulated;
 

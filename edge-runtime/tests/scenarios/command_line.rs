@@ -199,13 +199,15 @@ fn a_door_that_cannot_start_says_why() {
     scene.shoot("frames", "ada");
     scene.configure("false_accept_rate = 0.001", "false_accept_rate = 1e-7");
     let said = call(&scene, "run --json --config door.toml");
-    assert!(said.status == 2 && said.lines.is_empty());
-    assert!(
-        said.errors
-            .contains("measure the model on more impostor pairs"),
-        "{}",
-        said.errors
-    );
+    assert_eq!(said.status, 2);
+    let events = said.json();
+    assert_eq!((events.len(), &events[0]["event"]), (1, &"stopped".into()));
+    for told in [events[0]["reason"].as_str().unwrap(), &said.errors] {
+        assert!(
+            told.contains("measure the model on more impostor pairs"),
+            "{told}"
+        );
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use edge_runtime::identify::Identifier;
 use embedded_hal::digital::PinState;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// The folder's frames: one photograph each.
@@ -186,6 +188,62 @@ fn a_removed_person_no_longer_opens() {
 }
 
 #[test]
+fn a_person_removed_while_the_door_runs_no_longer_opens() {
+    let scene = scene_with_frames(&["ada", "ben"], &["ada", "ada", "ben", "ben"]);
+    let (_running, stop) = mpsc::channel();
+    let ran = scene.run_until(None, &stop, |event| {
+        if matches!(event, Event::Frame(f) if f.agreeing == 1 && f.subject.as_deref() == Some("ada")) {
+            scene.store().remove("ada").unwrap();
+        }
+        Ok(())
+    });
+    assert_eq!(ran.opened_for(), ["ben"]);
+    use Outcome::{Match, NoMatch};
+    assert_eq!(ran.outcomes(), [Match, NoMatch, Match, Match]);
+    let changed = |e: &&Event| {
+        matches!(
+            e,
+            Event::PeopleChanged {
+                people: 1,
+                threshold: 0.7
+            }
+        )
+    };
+    assert_eq!(ran.events.iter().filter(changed).count(), 1);
+}
+
+#[test]
+fn a_person_enrolled_while_the_door_runs_opens() {
+    let scene = scene_with_frames(&["ada", "ben"], &["ben", "ben", "ben"]);
+    let record = fs::read(scene.path("people/ben.record")).unwrap();
+    scene.store().remove("ben").unwrap();
+    let (_running, stop) = mpsc::channel();
+    let ran = scene.run_until(None, &stop, |event| {
+        if matches!(event, Event::Frame(f) if f.outcome == Outcome::NoMatch) {
+            fs::write(scene.path("people/ben.record"), &record).unwrap();
+        }
+        Ok(())
+    });
+    assert_eq!(ran.opened_for(), ["ben"]);
+}
+
+#[test]
+fn a_door_whose_people_cannot_be_read_stops() {
+    let scene = scene_with_frames(&["ada"], &["ada", "ada", "ada"]);
+    let (_running, stop) = mpsc::channel();
+    let ran = scene.run_until(None, &stop, |event| {
+        if matches!(event, Event::Frame(_)) {
+            let open = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(scene.path("people"), open).unwrap();
+        }
+        Ok(())
+    });
+    assert!(ran.opened_for().is_empty());
+    let error = ran.ended.unwrap_err().to_string();
+    assert!(error.contains("run chmod 700"), "{error}");
+}
+
+#[test]
 fn the_threshold_grows_with_the_gallery() {
     let mut scene = scene_with_frames(&["ada"], &["ada"]);
     let threshold = |scene: &Scene| scene.run(None).frames()[0].threshold;
@@ -207,6 +265,57 @@ fn a_door_without_a_measured_threshold_does_not_start() {
     let made = Identifier::new(roster, None, &loaded.manifest, rate);
     let error = made.err().unwrap().to_string();
     assert!(error.contains("strictest is 1.0e-4"), "{error}");
+}
+
+#[test]
+fn relocks_in_time_while_frames_go_on() {
+    let frames = [["ada"; 2].as_slice(), &["eve"; 12]].concat();
+    let scene = scene_with_frames(&["ada"], &frames);
+    scene.configure("frames_per_second = 0", "frames_per_second = 20");
+    let ran = scene.run(None);
+    let relocked = |e: &Event| matches!(e, Event::Relocked { .. });
+    let relocked = ran.events.iter().position(relocked).unwrap();
+    let later: Vec<_> = ran.events[relocked..]
+        .iter()
+        .filter_map(|event| match event {
+            Event::Frame(frame) => Some(frame.lock),
+            _ => None,
+        })
+        .collect();
+    assert!(later.len() > 2, "{}", later.len());
+    assert!(later.iter().all(|lock| *lock == LockState::Locked));
+}
+
+#[test]
+fn relocks_in_time_though_nobody_reads_the_events() {
+    let scene = scene_with_frames(&["ada"], &["ada", "ada", "eve"]);
+    let (_running, stop) = mpsc::channel();
+    let ran = scene.run_until(None, &stop, |event| {
+        if matches!(event, Event::Released { .. }) {
+            thread::sleep(HOLD * 20);
+        }
+        Ok(())
+    });
+    let held = ran.levels[2].0 - ran.levels[1].0;
+    assert!(held >= HOLD && held < HOLD * 10, "{held:?}");
+    assert_eq!(ran.opened_for(), ["ada"]);
+}
+
+#[test]
+fn a_frame_that_is_looked_at_during_the_signal_does_not_open() {
+    let scene = scene_with_frames(&["ada"], &["ada", "ada"]);
+    let (signal, stop) = mpsc::channel();
+    let ran = scene.run_until(None, &stop, |event| {
+        // People change between the look at the second frame and the decision.
+        match event {
+            Event::Frame(_) => scene.store().remove("ada").unwrap(),
+            Event::PeopleChanged { .. } => signal.send(()).unwrap(),
+            _ => {}
+        }
+        Ok(())
+    });
+    assert_eq!(ran.frames().len(), 1);
+    ran.assert_stayed_locked();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::enroll::enroll;
 use edge_runtime::event::{Event, FrameEvent, Outcome};
 use edge_runtime::face;
-use edge_runtime::identify::Identifier;
+use edge_runtime::gallery::Gallery;
 use edge_runtime::landmarks::HEADER;
 use edge_runtime::network::Network;
 use edge_runtime::pipeline::{Pipeline, RunError};
@@ -148,10 +148,10 @@ impl Scene {
         let (pin, recording) = SimulatedPin::new();
         let lock = Lock::new(pin, &config.door).unwrap();
         let loaded = bundle::load(&config.bundle).unwrap();
-        let people = self.store().load(&loaded.manifest).unwrap();
         let claim = claim.map(Into::into);
         let rate = config.identify.false_accept_rate;
-        let identifier = Identifier::new(people.roster, claim, &loaded.manifest, rate).unwrap();
+        let gallery = Gallery::open(&config.store, loaded.manifest, claim, rate).unwrap();
+        let unusable = gallery.unusable().iter().map(ToString::to_string).collect();
         let Camera::Folder {
             path,
             frames_per_second,
@@ -159,7 +159,7 @@ impl Scene {
         } = &config.camera;
         let pipeline = Pipeline {
             network: loaded.network,
-            identifier,
+            gallery,
             rule: config.decide,
             lock,
             interval: frames_per_second.interval(),
@@ -174,7 +174,7 @@ impl Scene {
             events,
             levels: recording.levels(),
             ended,
-            unusable: people.unusable.iter().map(ToString::to_string).collect(),
+            unusable,
         }
     }
 }
