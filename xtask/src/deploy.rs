@@ -4,7 +4,7 @@ pub(crate) mod door_config;
 mod slots;
 
 use crate::{disk, workspace};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use slots::Slots;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
+
+/// In the device's file system.
+const CONFIG_FOLDER: &str = "etc/facelatch";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let door = Door::at(&args.target)?;
@@ -54,7 +57,7 @@ impl Door {
 
     /// The door's configuration file.
     pub(crate) fn config(&self) -> PathBuf {
-        self.root.join("etc/facelatch/door.toml")
+        self.root.join(CONFIG_FOLDER).join("door.toml")
     }
 
     /// The runtime in force.
@@ -66,26 +69,41 @@ impl Door {
         Slots::at(self.root.join("opt/facelatch"))
     }
 
-    /// Installs into the idle slot, asks the runtime there to test itself, and only then puts the
-    /// slot in force. The store is never touched. Returns the slot's name.
+    /// Fills the idle slot, lets the runtime there read the configuration and test itself, and only
+    /// then puts both in force. The store is never touched. Returns the slot's name.
     ///
     /// # Errors
-    /// If a file cannot be read or written, or the self-test fails: then what was in force stays.
+    /// If a file cannot be read or written, or the configuration or the bundle is refused: then
+    /// what was in force stays.
     pub(crate) fn install(
         &self,
         runtime: &Path,
         bundle: &Path,
         config: Option<&Path>,
     ) -> Result<&'static str> {
-        self.make_store()?;
-        self.place_config(config)?;
-        self.slots().install(runtime, bundle)
+        self.make_folders()?;
+        let slots = self.slots();
+        let slot = slots.fill(runtime, bundle)?;
+        let (config, from) = self.next_config(config)?;
+        let tested = self.in_slot(&config).and_then(|it| slots.test(slot, &it));
+        tested.with_context(|| {
+            let from = from.display();
+            format!("testing the new slot with {from}; what was in force stays")
+        })?;
+        // A stop between the two is mended by deploying again.
+        if from != self.config() {
+            disk::replace_text(&config, &self.config(), 0o644)?;
+        }
+        slots.switch(slot)?;
+        Ok(slot)
     }
 
-    /// The folder of the sealed enrollments, for the door's user alone.
-    fn make_store(&self) -> Result<()> {
+    /// The configuration's folder, and that of the enrollments for the door's user alone.
+    fn make_folders(&self) -> Result<()> {
         let state = self.root.join("var/lib/facelatch");
-        fs::create_dir_all(&state).with_context(|| state.display().to_string())?;
+        for folder in [&self.root.join(CONFIG_FOLDER), &state] {
+            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
         let store = state.join("store");
         if store.is_dir() {
             return Ok(());
@@ -94,18 +112,31 @@ impl Door {
         made.with_context(|| store.display().to_string())
     }
 
-    fn place_config(&self, given: Option<&Path>) -> Result<()> {
-        let place = self.config();
-        let folder = place.parent().context("a file lies in a folder")?;
-        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        match given {
-            Some(given) => disk::replace_file(given, &place, 0o644),
-            None if place.exists() => Ok(()),
+    /// The text that the door will be configured with, and where it comes from: the given file,
+    /// else the door's own, else the example.
+    fn next_config(&self, given: Option<&Path>) -> Result<(String, PathBuf)> {
+        let from = match given {
+            Some(given) => given.into(),
+            None if self.config().exists() => self.config(),
             None => {
                 let text = door_config::simulated()?.to_string();
-                fs::write(&place, text).with_context(|| place.display().to_string())
+                return Ok((text, door_config::EXAMPLE.into()));
             }
-        }
+        };
+        let text = fs::read_to_string(&from).with_context(|| from.display().to_string())?;
+        Ok((text, from))
+    }
+
+    /// The configuration as a slot is tested with it, before the link leads to that slot.
+    fn in_slot(&self, config: &str) -> Result<String> {
+        let (config, named) = door_config::with_bundle(config, slots::BUNDLE)?;
+        let expected = door_config::BUNDLE;
+        let path = self.root.join(CONFIG_FOLDER).join(&named);
+        ensure!(
+            self.slots().serve(&path),
+            "bundle = \"{named}\" is not the deployed one, expected bundle = \"{expected}\""
+        );
+        Ok(config)
     }
 }
 
@@ -130,33 +161,99 @@ mod tests {
         }
     }
 
+    /// Deploys a bundle and a configuration that say what is given here.
+    fn deploy(door: &Door, bundle: &str, config: Option<&str>) -> Result<&'static str> {
+        let _turn = workspace::STARTING.lock();
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = slots::tests::runtime(folder.path());
+        let [given, file] = ["new.toml", "b.bundle"].map(|name| folder.path().join(name));
+        fs::write(&file, bundle).unwrap();
+        let config = config.map(|text| {
+            fs::write(&given, text).unwrap();
+            given.as_path()
+        });
+        door.install(&runtime, &file, config)
+    }
+
+    fn config(comment: &str) -> String {
+        format!("# {comment}\nbundle = \"{}\"\n", door_config::BUNDLE)
+    }
+
     #[test]
     fn redeploying_keeps_the_store_and_the_configuration() {
-        let _turn = workspace::STARTING.lock();
         let folder = tempfile::tempdir().unwrap();
         let door = Door {
             root: folder.path().join("door"),
         };
-        let runtime = slots::tests::runtime(folder.path(), true);
-        let bundle = folder.path().join("b.bundle");
-        fs::write(&bundle, "bundle").unwrap();
-        assert_eq!(door.install(&runtime, &bundle, None).unwrap(), "slot-a");
+        assert_eq!(deploy(&door, "one", None).unwrap(), "slot-a");
+        let example = door_config::simulated().unwrap().to_string();
+        assert_eq!(fs::read_to_string(door.config()).unwrap(), example);
         let store = door.root.join("var/lib/facelatch/store");
         assert_eq!(
             fs::metadata(&store).unwrap().permissions().mode() & 0o777,
             0o700
         );
-        fs::write(store.join("record"), "sealed").unwrap();
-        fs::write(door.config(), "# mine").unwrap();
+        fs::write(store.join("record"), "a template").unwrap();
+        fs::write(door.config(), config("mine")).unwrap();
 
-        assert_eq!(door.install(&runtime, &bundle, None).unwrap(), "slot-b");
-        assert_eq!(fs::read_to_string(store.join("record")).unwrap(), "sealed");
-        assert_eq!(fs::read_to_string(door.config()).unwrap(), "# mine");
+        assert_eq!(deploy(&door, "two", None).unwrap(), "slot-b");
+        let record = fs::read_to_string(store.join("record")).unwrap();
+        assert_eq!(record, "a template");
+        assert_eq!(fs::read_to_string(door.config()).unwrap(), config("mine"));
         assert!(door.runtime().exists());
 
-        let other = folder.path().join("other.toml");
-        fs::write(&other, "# other").unwrap();
-        door.install(&runtime, &bundle, Some(&other)).unwrap();
-        assert_eq!(fs::read_to_string(door.config()).unwrap(), "# other");
+        deploy(&door, "three", Some(&config("other"))).unwrap();
+        assert_eq!(fs::read_to_string(door.config()).unwrap(), config("other"));
+    }
+
+    #[test]
+    fn what_was_in_force_stays_when_the_new_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let door = Door {
+            root: folder.path().join("door"),
+        };
+        // A door's first deployment, and then one on a door that works.
+        for before in [None, Some("old")] {
+            if let Some(comment) = before {
+                deploy(&door, "old", Some(&config(comment))).unwrap();
+            }
+            for (bundle, given, complaint) in [
+                ("broken", Some(config("new")), "failed"),
+                ("broken", None, "failed"),
+                ("new", Some(config("broken")), "failed"),
+                ("new", Some("bundle = ".into()), "TOML"),
+                ("new", Some("store = \"a\"\n".into()), "no bundle"),
+                (
+                    "new",
+                    Some("bundle = \"model.bundle\"\n".into()),
+                    "not the deployed one",
+                ),
+            ] {
+                let error = deploy(&door, bundle, given.as_deref()).unwrap_err();
+                let error = format!("{error:#}");
+                assert!(error.contains("what was in force stays"), "{error}");
+                assert!(error.contains(complaint), "{complaint} in {error}");
+                let config_now = fs::read_to_string(door.config()).ok();
+                assert_eq!(config_now, before.map(config), "{error}");
+                let bundle_now = door.slots().current().join(slots::BUNDLE);
+                let bundle_now = fs::read_to_string(bundle_now).ok();
+                assert_eq!(bundle_now.as_deref(), before, "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_doors_own_configuration_is_tested_with_the_new_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        let door = Door {
+            root: folder.path().join("door"),
+        };
+        deploy(&door, "old", None).unwrap();
+        fs::write(door.config(), config("broken")).unwrap();
+        deploy(&door, "new", None).unwrap_err();
+        assert_eq!(
+            deploy(&door, "new", Some(&config("good"))).unwrap(),
+            "slot-b"
+        );
     }
 }

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Fails unless `folder`, which exists, has room for `needed` bytes.
@@ -29,23 +30,33 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }
 
-/// Copies a file so that a crash leaves the old or the new one, whole: beside, sync, rename.
+/// Copies a file so that a crash leaves the old or the new one, whole.
 ///
 /// # Errors
 /// If reading or writing fails; the message names both files.
 pub(crate) fn replace_file(from: &Path, to: &Path, mode: u32) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = to.parent().context("a file lies in a folder")?;
-    let copied = (|| -> io::Result<()> {
-        let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-        io::copy(&mut File::open(from)?, &mut beside)?;
-        let permissions = fs::Permissions::from_mode(mode);
-        beside.as_file().set_permissions(permissions)?;
-        beside.as_file().sync_all()?;
-        beside.persist(to)?;
-        File::open(folder)?.sync_all()
-    })();
+    let copied = File::open(from).and_then(|mut from| write_whole(&mut from, to, mode));
     copied.with_context(|| format!("copying {} to {}", from.display(), to.display()))
+}
+
+/// Writes a file so that a crash leaves the old or the new one, whole.
+///
+/// # Errors
+/// If writing fails; the message names the file.
+pub(crate) fn replace_text(text: &str, to: &Path, mode: u32) -> Result<()> {
+    write_whole(&mut text.as_bytes(), to, mode).with_context(|| to.display().to_string())
+}
+
+/// Beside, sync, rename.
+fn write_whole(from: &mut impl Read, to: &Path, mode: u32) -> io::Result<()> {
+    let folder = to.parent().unwrap_or(Path::new("."));
+    let mut beside = tempfile::NamedTempFile::new_in(folder)?;
+    io::copy(from, &mut beside)?;
+    let permissions = fs::Permissions::from_mode(mode);
+    beside.as_file().set_permissions(permissions)?;
+    beside.as_file().sync_all()?;
+    beside.persist(to)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Makes or moves a symbolic link in one step: there is no moment without it.
@@ -108,6 +119,8 @@ mod tests {
         fs::write(&new, "new").unwrap();
         replace_file(&new, &old, 0o600).unwrap();
         assert_eq!(fs::read_to_string(&old).unwrap(), "new");
+        replace_text("newer", &old, 0o600).unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "newer");
         for target in ["old", "new"] {
             // What a link that was cut short leaves behind.
             let _ = std::os::unix::fs::symlink("x", folder.path().join(".link.new"));

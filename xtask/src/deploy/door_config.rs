@@ -7,9 +7,9 @@ use std::path::Path;
 use toml_edit::{DocumentMut, Table, value};
 
 /// The example that documents every field; the runtime's tests parse it.
-const EXAMPLE: &str = "edge-runtime/door.example.toml";
+pub(super) const EXAMPLE: &str = "edge-runtime/door.example.toml";
 /// Relative to the configuration's folder, `etc/facelatch`.
-const BUNDLE: &str = "../../opt/facelatch/current/model.bundle";
+pub(super) const BUNDLE: &str = "../../opt/facelatch/current/model.bundle";
 const STORE: &str = "../../var/lib/facelatch/store";
 const FRAMES: &str = "../../camera/images";
 /// Where the camera before had none to keep.
@@ -35,6 +35,19 @@ pub(super) fn simulated() -> Result<DocumentMut> {
     config["door"]["driver"] = value("simulated");
     see(&mut config, FRAMES, LANDMARKS);
     Ok(config)
+}
+
+/// A configuration's text with another bundle, and the bundle that it named.
+///
+/// # Errors
+/// If it is no TOML or names no bundle.
+pub(super) fn with_bundle(text: &str, bundle: &str) -> Result<(String, String)> {
+    let mut config: DocumentMut = text.parse()?;
+    let named = config.get("bundle").and_then(|named| named.as_str());
+    let named = named.with_context(|| format!("no bundle, expected bundle = \"{BUNDLE}\""))?;
+    let named = named.to_owned();
+    config["bundle"] = value(bundle);
+    Ok((config.to_string(), named))
 }
 
 /// A door's configuration with another camera.

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 pub(super) const RUNTIME: &str = "edge-runtime";
 /// The bundle's name in a slot.
 pub(super) const BUNDLE: &str = "model.bundle";
+/// The link's name.
+const CURRENT: &str = "current";
 
 const NAMES: [&str; 2] = ["slot-a", "slot-b"];
 
@@ -26,29 +28,54 @@ impl Slots {
 
     /// The link to the slot in force.
     pub(super) fn current(&self) -> PathBuf {
-        self.folder.join("current")
+        self.folder.join(CURRENT)
     }
 
-    /// Fills the slot that is not in force, tests it there, and puts it in force.
+    /// Whether a configuration's bundle is the one of the slot in force.
+    pub(super) fn serve(&self, bundle: &Path) -> bool {
+        // The link may not be there yet, so only its folder is resolved.
+        let folder = bundle.ancestors().nth(2).map(Path::canonicalize);
+        let same = matches!((folder, self.folder.canonicalize()), (Some(Ok(a)), Ok(b)) if a == b);
+        same && bundle.ends_with(Path::new(CURRENT).join(BUNDLE))
+    }
+
+    /// Fills the slot that is not in force and returns its name.
     ///
     /// # Errors
-    /// If copying or the self-test fails: the slot in force stays.
-    pub(super) fn install(&self, runtime: &Path, bundle: &Path) -> Result<&'static str> {
+    /// If copying fails.
+    pub(super) fn fill(&self, runtime: &Path, bundle: &Path) -> Result<&'static str> {
         let name = self.idle();
         let slot = self.folder.join(name);
         fs::create_dir_all(&slot).with_context(|| slot.display().to_string())?;
         disk::replace_file(runtime, &slot.join(RUNTIME), 0o755)?;
         disk::replace_file(bundle, &slot.join(BUNDLE), 0o644)?;
-        let mut selftest = Command::new(slot.join(RUNTIME));
-        selftest
-            .arg("selftest")
-            .arg("--bundle")
-            .arg(slot.join(BUNDLE));
-        workspace::run(selftest.stdout(Stdio::from(io::stderr())))
-            .context("the new slot's self-test; what was in force stays")?;
-        // Relative, so that the whole tree can be moved.
-        disk::point_link(&self.current(), Path::new(name))?;
         Ok(name)
+    }
+
+    /// Lets a slot's runtime read a configuration, whose bundle is [`BUNDLE`], and test itself.
+    ///
+    /// # Errors
+    /// If the runtime refuses the configuration or the bundle.
+    pub(super) fn test(&self, name: &str, config: &str) -> Result<()> {
+        let slot = self.folder.join(name);
+        // In the slot, for a configuration's paths are relative to its folder.
+        let file = tempfile::Builder::new()
+            .prefix("door-")
+            .suffix(".toml")
+            .tempfile_in(&slot)?;
+        fs::write(file.path(), config)?;
+        let mut selftest = Command::new(slot.join(RUNTIME));
+        selftest.arg("selftest").arg("--config").arg(file.path());
+        workspace::run(selftest.stdout(Stdio::from(io::stderr())))
+    }
+
+    /// Puts a slot in force.
+    ///
+    /// # Errors
+    /// If the link cannot be moved: the slot in force stays.
+    pub(super) fn switch(&self, name: &str) -> Result<()> {
+        // Relative, so that the whole tree can be moved.
+        disk::point_link(&self.current(), Path::new(name))
     }
 
     fn idle(&self) -> &'static str {
@@ -65,55 +92,69 @@ pub(super) mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A stand-in for the runtime whose self-test passes or fails.
-    pub(in super::super) fn runtime(folder: &Path, passes: bool) -> PathBuf {
-        let path = folder.join(format!("runtime-{passes}"));
-        let script = "#!/bin/sh\n[ \"$1 $2\" = 'selftest --bundle' ] && [ -f \"$3\" ] && ";
-        fs::write(&path, format!("{script}{passes}\n")).unwrap();
+    /// A stand-in for the runtime: a bundle or a configuration that says "broken" is refused.
+    pub(in super::super) fn runtime(folder: &Path) -> PathBuf {
+        let path = folder.join("runtime");
+        let script = "#!/bin/sh\n[ \"$1 $2\" = 'selftest --config' ] && \
+                      grep -q '^bundle = \"model.bundle\"' \"$3\" && \
+                      ! grep -q broken \"$3\" \"${3%/*}/model.bundle\"\n";
+        fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
     }
 
     #[test]
-    fn slots_take_turns_and_a_failed_self_test_changes_nothing() {
-        let _turn = workspace::STARTING.lock();
+    fn slots_take_turns() {
         let folder = tempfile::tempdir().unwrap();
         let slots = Slots::at(folder.path().join("opt"));
-        let [good, bad] = [true, false].map(|passes| runtime(folder.path(), passes));
+        let runtime = runtime(folder.path());
         let bundle = folder.path().join("bundle");
-        let current = || fs::read_to_string(slots.current().join(BUNDLE)).ok();
-
-        fs::write(&bundle, "zero").unwrap();
-        slots.install(&bad, &bundle).unwrap_err();
-        assert_eq!(current(), None);
-
-        fs::write(&bundle, "one").unwrap();
-        assert_eq!(slots.install(&good, &bundle).unwrap(), "slot-a");
-        assert_eq!(fs::read_link(slots.current()).unwrap(), Path::new("slot-a"));
-
-        fs::write(&bundle, "two").unwrap();
-        let error = slots.install(&bad, &bundle).unwrap_err();
-        assert!(error.to_string().contains("what was in force stays"));
-        assert_eq!(current().unwrap(), "one");
-
-        assert_eq!(slots.install(&good, &bundle).unwrap(), "slot-b");
-        assert_eq!(current().unwrap(), "two");
-        assert_eq!(slots.install(&good, &bundle).unwrap(), "slot-a");
+        for (contents, expected) in [("one", "slot-a"), ("two", "slot-b"), ("three", "slot-a")] {
+            fs::write(&bundle, contents).unwrap();
+            let before = fs::read_to_string(slots.current().join(BUNDLE)).ok();
+            let name = slots.fill(&runtime, &bundle).unwrap();
+            assert_eq!(name, expected);
+            let current = || fs::read_to_string(slots.current().join(BUNDLE)).ok();
+            assert_eq!(current(), before);
+            slots.switch(name).unwrap();
+            assert_eq!(current().unwrap(), contents);
+            assert_eq!(fs::read_link(slots.current()).unwrap(), Path::new(name));
+        }
     }
 
     #[test]
     fn a_deployment_that_was_cut_short_is_repeated() {
-        let _turn = workspace::STARTING.lock();
         let folder = tempfile::tempdir().unwrap();
         let slots = Slots::at(folder.path().join("opt"));
-        let runtime = runtime(folder.path(), true);
-        fs::write(folder.path().join("bundle"), "one").unwrap();
+        let runtime = runtime(folder.path());
+        let bundle = folder.path().join("bundle");
+        fs::write(&bundle, "one").unwrap();
         // Cut short after the runtime, before the bundle and the switch.
         fs::create_dir_all(slots.folder.join("slot-a")).unwrap();
         fs::write(slots.folder.join("slot-a").join(RUNTIME), "half").unwrap();
         slots
-            .install(&runtime, &folder.path().join("bundle"))
+            .switch(slots.fill(&runtime, &bundle).unwrap())
             .unwrap();
         assert!(slots.current().join(BUNDLE).exists());
+    }
+
+    #[test]
+    fn only_a_path_through_the_link_is_the_bundle_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let slots = Slots::at(folder.path().join("opt"));
+        for made in ["opt/slot-a", "etc", "other"] {
+            fs::create_dir_all(folder.path().join(made)).unwrap();
+        }
+        for (bundle, expected) in [
+            ("etc/../opt/current/model.bundle", true),
+            ("opt/current/model.bundle", true),
+            ("opt/slot-a/model.bundle", false),
+            ("opt/current/other.bundle", false),
+            ("other/current/model.bundle", false),
+            ("nowhere/current/model.bundle", false),
+        ] {
+            let found = slots.serve(&folder.path().join(bundle));
+            assert_eq!(found, expected, "{bundle}");
+        }
     }
 }
