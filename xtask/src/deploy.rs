@@ -3,7 +3,7 @@
 pub(crate) mod door_config;
 mod slots;
 
-use crate::{disk, workspace};
+use crate::{disk, setup, workspace};
 use anyhow::{Context, Result, bail, ensure};
 use slots::Slots;
 use std::fs::{self, DirBuilder};
@@ -28,6 +28,8 @@ const CONFIG_FOLDER: &str = "etc/facelatch";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let door = Door::at(&args.target)?;
+    // The whole workspace is built, and the trainer needs libtorch.
+    setup::ensure()?;
     let runtime = workspace::build()?.join("edge-runtime");
     let slot = door.install(&runtime, &args.bundle, args.config.as_deref())?;
     println!("{}: {slot} is in force", args.target);
