@@ -37,7 +37,7 @@ pub(crate) fn cache() -> Result<PathBuf> {
 }
 
 /// Where the downloaded copy lies once it is complete.
-pub(crate) fn managed(cache: &Path) -> PathBuf {
+fn managed(cache: &Path) -> PathBuf {
     home(cache).join("torch")
 }
 
@@ -96,7 +96,7 @@ fn source(own: Option<PathBuf>, cache: &Path, python: impl FnOnce() -> Option<Pa
 ///
 /// # Errors
 /// The first thing that is missing or wrong.
-pub(crate) fn inspect(folder: &Path) -> Result<()> {
+fn inspect(folder: &Path) -> Result<()> {
     for needed in ["include", "lib/libtorch_cpu.so", "lib/libc10.so"] {
         let path = folder.join(needed);
         ensure!(path.exists(), "{} is missing", path.display());

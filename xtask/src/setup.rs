@@ -9,8 +9,8 @@ pub(crate) struct Args {
     /// Also make the Python environment that the ONNX tests and the benchmarks compare with
     #[arg(long)]
     python: bool,
-    /// Only print where libtorch is or would be put, and do nothing
-    #[arg(long)]
+    /// Set libtorch up and print its folder, nothing else; the progress goes to standard error
+    #[arg(long, conflicts_with = "python")]
     print_path: bool,
 }
 
@@ -26,7 +26,7 @@ impl Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     if args.print_path {
-        println!("{}", libtorch::managed(&libtorch::cache()?).display());
+        println!("{}", ensure()?.display());
         return Ok(());
     }
     println!("libtorch {} in {}", libtorch::VERSION, ensure()?.display());
