@@ -17,6 +17,9 @@ fn main() {
         )
     });
     let lib = libtorch.join("lib");
+    // The resolved folder is fixed in the binaries. If it goes, as a virtual environment may, the
+    // link leads elsewhere under the same name: cargo takes a missing file for a changed one.
+    println!("cargo:rerun-if-changed={}", lib.join("libc10.so").display());
     cc::Build::new()
         .cpp(true)
         .std("c++17")
