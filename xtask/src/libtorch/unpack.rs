@@ -22,11 +22,12 @@ pub(super) fn install(wheels: &[(PathBuf, Members)], home: &Path) -> Result<()> 
     disk::remove_folder(&partial)?;
     for (wheel, members) in wheels {
         if let Err(error) = unpack(wheel, members, &partial) {
+            let unpacking = format!("unpacking {}", wheel.display());
+            if is_of_the_system(&error) {
+                return Err(error.context(unpacking));
+            }
             fs::remove_file(wheel)?;
-            return Err(error.context(format!(
-                "unpacking {}; it is deleted, run the command again",
-                wheel.display()
-            )));
+            return Err(error.context(format!("{unpacking}; it is deleted, run the command again")));
         }
     }
     let torch = partial.join("torch");
@@ -36,6 +37,13 @@ pub(super) fn install(wheels: &[(PathBuf, Members)], home: &Path) -> Result<()> 
     inspect(&torch)?;
     disk::remove_folder(home)?;
     fs::rename(&partial, home).with_context(|| home.display().to_string())
+}
+
+/// Whether the operating system failed (no space, no permission) and not the wheel: what is found
+/// while decompressing has no code of the system.
+fn is_of_the_system(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    causes.any(|cause: &io::Error| cause.raw_os_error().is_some())
 }
 
 /// Not `with_extension`: a version's last number looks like one.
@@ -65,10 +73,12 @@ fn unpack(wheel: &Path, members: Members, into: &Path) -> Result<()> {
             .enclosed_name()
             .with_context(|| format!("{name}: unsafe path"))?;
         let path = into.join(inside);
-        fs::create_dir_all(path.parent().context("a file lies in a folder")?)?;
+        let folder = path.parent().context("a file lies in a folder")?;
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let file = File::create(&path).with_context(|| path.display().to_string())?;
         // Reading to the end compares the checksum.
-        let written = io::copy(&mut entry, &mut bar.wrap_write(File::create(&path)?))
-            .with_context(|| name.clone())?;
+        let written =
+            io::copy(&mut entry, &mut bar.wrap_write(file)).with_context(|| name.clone())?;
         ensure!(written == size, "{name}: {written} bytes, {size} expected");
     }
     bar.finish();
@@ -165,6 +175,19 @@ mod tests {
                 .ends_with("it is deleted, run the command again")
         );
         assert!(!wheel.exists() && !home.exists());
+    }
+
+    #[test]
+    fn whole_wheel_stays_when_the_disk_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        // A cache on a disk that is not mounted.
+        let cache = folder.path().join("cache");
+        std::os::unix::fs::symlink("nowhere", &cache).unwrap();
+        let wheel = wheel(folder.path(), &NAMES);
+        let error = install(&[(wheel.clone(), MEMBERS)], &cache.join("home")).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(wheel.exists() && !error.contains("deleted"), "{error}");
+        assert!(error.contains("os error"), "{error}");
     }
 
     #[test]
