@@ -93,11 +93,10 @@ pub fn save(
             view.expect("the bytes are those of the shape"),
         )
     });
-    let checksum = checksum(
-        contents
-            .iter()
-            .map(|(name, _, data)| (name.as_str(), data.as_slice())),
-    );
+    let named = contents
+        .iter()
+        .map(|(name, _, data)| (name.as_str(), data.as_slice()));
+    let checksum = checksum(progress, named);
     let header = HashMap::from([
         ("step".to_string(), progress.step.to_string()),
         ("run".to_string(), progress.run_digest.clone()),
@@ -107,10 +106,16 @@ pub fn save(
     Ok(atomic_file::write(path, &file, None)?)
 }
 
-/// SHA-256 over names and numbers in the order of the names, in hexadecimal.
-fn checksum<'a>(contents: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+/// SHA-256 over the progress, then names and numbers in the order of the names, in hexadecimal. A
+/// step that flipped would otherwise end a run early, or never.
+fn checksum<'a>(
+    progress: &Progress,
+    contents: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> String {
     let sorted: BTreeMap<&str, &[u8]> = contents.collect();
     let mut hash = Sha256::new();
+    hash.update(progress.step.to_le_bytes());
+    hash.update(Sha256::digest(&progress.run_digest));
     for (name, data) in sorted {
         hash.update(name);
         hash.update(Sha256::digest(data));
@@ -157,26 +162,26 @@ pub fn load(
     let bytes = std::fs::read(path).map_err(read)?;
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
     let entry = |key| header.metadata().as_ref().and_then(|m| m.get(key));
-    let step = entry("step")
-        .and_then(|s| s.parse().ok())
-        .ok_or_else(|| damaged("no step".into()))?;
-    if entry("run").is_none_or(|run| run != run_digest) {
-        return Err(CheckpointError::OtherRun { path: path.into() });
-    }
+    let step = entry("step").and_then(|s| s.parse().ok());
+    let progress = Progress {
+        step: step.ok_or_else(|| damaged("no step".into()))?,
+        run_digest: entry("run").cloned().unwrap_or_default(),
+    };
     let stored = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
     let views = stored.tensors();
-    let found = checksum(
-        views
-            .iter()
-            .map(|(name, view)| (name.as_str(), view.data())),
-    );
-    if entry("sha256") != Some(&found) {
+    let named = views
+        .iter()
+        .map(|(name, view)| (name.as_str(), view.data()));
+    if entry("sha256") != Some(&checksum(&progress, named)) {
         return Err(damaged("the checksum does not match".into()));
+    }
+    if progress.run_digest != run_digest {
+        return Err(CheckpointError::OtherRun { path: path.into() });
     }
     for (name, tensor) in tensors {
         fill(tensor, name, &stored).map_err(damaged)?;
     }
-    Ok(Some(step))
+    Ok(Some(progress.step))
 }
 
 fn fill(tensor: &Tensor, name: &str, stored: &SafeTensors<'_>) -> Result<(), String> {

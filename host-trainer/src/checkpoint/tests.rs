@@ -58,6 +58,14 @@ fn channels_last_tensors_are_saved_in_row_major_order() {
     );
 }
 
+/// A change within the header, of the same length.
+fn edited(good: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let at = good.windows(from.len()).position(|w| w == from.as_bytes());
+    let mut bytes = good.to_vec();
+    bytes[at.unwrap()..][..to.len()].copy_from_slice(to.as_bytes());
+    bytes
+}
+
 #[test]
 fn every_unusable_checkpoint_has_its_error() {
     let dir = tempfile::tempdir().unwrap();
@@ -88,6 +96,12 @@ fn every_unusable_checkpoint_has_its_error() {
         "not a usable checkpoint",
     );
     check(&flipped, "run", tensors(0.0), "checksum");
+    for (from, to) in [
+        ("\"step\":\"7\"", "\"step\":\"9\""),
+        ("\"run\":\"run\"", "\"run\":\"rum\""),
+    ] {
+        check(&edited(&good, from, to), "run", tensors(0.0), "checksum");
+    }
     check(&good, "another", tensors(0.0), "another recipe");
     let shape = vec![(
         "a".into(),
