@@ -253,8 +253,23 @@ fn a_recipe_of_photographs_asks_for_them() {
         .output()
         .unwrap();
     assert!(
-        !ran.status.success() && stderr(&ran).contains("/nowhere/celeb"),
+        !ran.status.success() && stderr(&ran).contains("/nowhere/celeb: No such file"),
         "{}",
         stderr(&ran)
     );
+    let celeb = dir.path().join("celeb");
+    std::fs::create_dir(&celeb).unwrap();
+    let ran = trainer(dir.path())
+        .args(["train", "--data"])
+        .arg(dir.path())
+        .arg("--config")
+        .args(args)
+        .output()
+        .unwrap();
+    let message = stderr(&ran);
+    assert!(
+        message.contains("no landmarks.csv in this folder"),
+        "{message}"
+    );
+    assert!(!message.contains("--landmarks"), "{message}");
 }

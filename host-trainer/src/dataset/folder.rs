@@ -21,7 +21,10 @@ pub enum FolderError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// No or broken landmarks.csv.
+    /// No landmarks.csv.
+    #[error("{0}: no landmarks.csv in this folder or beside it; put one there")]
+    NoTable(PathBuf),
+    /// A broken landmarks.csv.
     #[error(transparent)]
     Landmarks(#[from] LandmarksError),
 }
@@ -86,14 +89,19 @@ fn scan_folder(
     } else {
         folder.into()
     };
-    let landmarks = LandmarkTable::beside(&images, None)?;
+    // Before the table: a folder that is not there has none either.
+    let inside = entries(&images)?;
+    let landmarks = LandmarkTable::beside(&images, None).map_err(|error| match error {
+        LandmarksError::NotFound(path) => FolderError::NoTable(path),
+        other => other.into(),
+    })?;
     let title = folder
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
     let mut seen = HashSet::new();
-    for (person, dir) in entries(&images)? {
+    for (person, dir) in inside {
         if !dir.is_dir() {
             // A landmarks.csv may lie among the people.
             if dir != landmarks.path() {
