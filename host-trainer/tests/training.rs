@@ -273,3 +273,65 @@ fn a_recipe_of_photographs_asks_for_them() {
     );
     assert!(!message.contains("--landmarks"), "{message}");
 }
+
+#[test]
+fn evaluate_prints_the_figures_of_a_list_of_pairs() {
+    let dir = tempfile::tempdir().unwrap();
+    let ran = train(dir.path(), &recipe(dir.path(), |r| r), "run");
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    let faces = dir.path().join("faces");
+    let made = trainer(dir.path())
+        .args(["synthesize", "--people", "6", "--pictures", "3", "--out"])
+        .arg(&faces)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    let image = |i: usize| format!("p{:06}/{:04}.png", i / 3, i % 3);
+    let mut pairs = String::from("path_a,path_b,same\n");
+    for (a, b) in (0..18).flat_map(|a| (0..a).map(move |b| (a, b))) {
+        let same = u8::from(a / 3 == b / 3);
+        pairs += &format!("{},{},{same}\n", image(a), image(b));
+    }
+    pairs += &format!("{},absent/0000.png,0\n", image(0));
+    let list = dir.path().join("pairs.csv");
+    std::fs::write(&list, pairs).unwrap();
+    let ran = trainer(dir.path())
+        .args(["evaluate", "--json", "--bundle"])
+        .arg(dir.path().join("run/model.bundle"))
+        .arg("--images")
+        .arg(faces.join("images"))
+        .arg("--pairs")
+        .arg(&list)
+        .output()
+        .unwrap();
+    let message = stderr(&ran);
+    assert!(ran.status.success(), "{message}");
+    assert!(
+        message.contains("1 of 154 pairs have no score"),
+        "{message}"
+    );
+    let figures: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    let mut keys: Vec<_> = figures.as_object().unwrap().keys().collect();
+    keys.sort();
+    // No accuracy_se: it is of folds, and the list has none.
+    let expected = "accuracy eer genuine images_per_s impostor mirror_sum pairs \
+                    pairs_without_score protocol tar threshold unusable_images";
+    assert_eq!(keys, expected.split_whitespace().collect::<Vec<_>>());
+    // One in a thousand of 136 impostor pairs is less than one.
+    let tar: Vec<_> = figures["tar"].as_object().unwrap().keys().collect();
+    assert_eq!(tar, ["0.01"]);
+    for (key, value) in [
+        ("pairs", 154),
+        ("genuine", 18),
+        ("impostor", 136),
+        ("unusable_images", 1),
+        ("pairs_without_score", 1),
+    ] {
+        assert_eq!(figures[key], value, "{key}");
+    }
+    for key in ["accuracy", "eer"] {
+        let share = figures[key].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&share), "{key} {share}");
+    }
+    assert!(figures["images_per_s"].as_f64().unwrap() > 0.0);
+}

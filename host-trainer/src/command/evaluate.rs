@@ -46,9 +46,15 @@ impl Evaluate {
             protocol::embed_images(&network, &self.images, &landmarks, &images, &progress);
         progress.finish_and_clear();
         for (image, reason) in embedded.unusable.iter().take(5) {
-            eprintln!("cannot be scored, counts as no match: {image}: {reason}");
+            eprintln!("cannot be scored: {image}: {reason}");
         }
         let figures = protocol::figures(&pairs, &embedded)?;
+        if figures.pairs_without_score > 0 {
+            eprintln!(
+                "{} of {} pairs have no score and count as judged wrongly: {} images without a usable face",
+                figures.pairs_without_score, figures.pairs, figures.unusable_images
+            );
+        }
         self.print(&pairs, &figures)
     }
 

@@ -12,8 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
-/// Score of a pair with an unusable image: below every cosine, so that the pair never matches.
-const NO_SCORE: f32 = -2.0;
+/// Stands for the score of a pair with an unusable image: beyond every cosine on the wrong side, so
+/// that a missing image makes no figure better.
+fn wrong_score(same: bool) -> f32 {
+    if same { -2.0 } else { 2.0 }
+}
 
 /// Figures of a protocol; what `evaluate --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,8 +41,10 @@ pub struct Figures {
     pub tar: BTreeMap<String, f64>,
     /// Threshold of the accuracy; the mean over folds.
     pub threshold: f32,
-    /// Images without a usable face; their pairs count as no match.
+    /// Images without a usable face.
     pub unusable_images: usize,
+    /// Pairs with such an image; they count as judged wrongly, whichever kind they are.
+    pub pairs_without_score: usize,
     /// Images read, aligned and embedded a second, on all cores.
     pub images_per_s: f64,
     /// Whether image and mirror image were summed.
@@ -131,12 +136,15 @@ pub fn figures(pairs: &Pairs, embedded: &Embedded) -> Result<Figures, NoFigures>
         .iter()
         .map(|p| FoldScore {
             fold: p.fold,
-            score: score(&p.images).unwrap_or(NO_SCORE),
+            score: score(&p.images),
             same: p.same,
         })
         .collect();
     let mut scores = Scores::default();
-    scored.iter().for_each(|s| scores.push(s.score, s.same));
+    for pair in &scored {
+        let score = pair.score.unwrap_or_else(|| wrong_score(pair.same));
+        scores.push(score, pair.same);
+    }
     let sorted = scores.sorted().ok_or(NoFigures::OneKind)?;
     let (accuracy, accuracy_se, threshold) = if pairs.folds > 1 {
         let folds = fold_accuracy(&scored, pairs.folds);
@@ -156,7 +164,88 @@ pub fn figures(pairs: &Pairs, embedded: &Embedded) -> Result<Figures, NoFigures>
         tar: sorted.tars(),
         threshold,
         unusable_images: embedded.unusable.len(),
+        pairs_without_score: scored.iter().filter(|s| s.score.is_none()).count(),
         images_per_s: embedded.images_per_s,
         mirror_sum: embedded.mirror_sum,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pairs::Pair;
+    use super::*;
+
+    /// Figures of pairs (fold, image, image, same) of images whose names say their angle in degrees.
+    fn check(folds: usize, pairs: &[(usize, &str, &str, bool)]) -> Figures {
+        let pairs = Pairs {
+            protocol: "test".into(),
+            folds,
+            pairs: pairs
+                .iter()
+                .map(|(fold, a, b, same)| Pair {
+                    images: [a.to_string(), b.to_string()],
+                    same: *same,
+                    fold: *fold,
+                })
+                .collect(),
+        };
+        let embed = |image: &str| {
+            let (sin, cos) = image.parse::<f32>().ok()?.to_radians().sin_cos();
+            Embedding::from_raw(vec![cos, sin]).ok()
+        };
+        let mut embedded = Embedded {
+            embeddings: BTreeMap::new(),
+            unusable: Vec::new(),
+            images_per_s: 1.0,
+            mirror_sum: false,
+        };
+        for image in pairs.images() {
+            match embed(image) {
+                Some(embedding) => drop(embedded.embeddings.insert(image.into(), embedding)),
+                None => embedded.unusable.push((image.into(), "absent".into())),
+            }
+        }
+        figures(&pairs, &embedded).unwrap()
+    }
+
+    #[test]
+    fn each_of_two_folds_is_judged_by_the_other() {
+        // Cosines: 0.94 and 0.17 in fold 0, 0.5 and 0.34 in fold 1.
+        let found = check(
+            2,
+            &[
+                (0, "0", "20", true),
+                (0, "0", "80", false),
+                (1, "0", "60", true),
+                (1, "0", "70", false),
+            ],
+        );
+        // Fold 0's threshold is 0.56, so fold 1's genuine pair is refused; fold 1's is 0.42.
+        assert_eq!((found.pairs, found.genuine, found.impostor), (4, 2, 2));
+        assert_eq!((found.accuracy, found.accuracy_se), (0.75, Some(0.25)));
+        assert!((found.threshold - 0.489).abs() < 1e-3, "{found:?}");
+        assert_eq!((found.eer, found.pairs_without_score), (0.0, 0));
+    }
+
+    #[test]
+    fn a_missing_image_makes_no_figure_better() {
+        let (good, other) = ((0, "0", "20", true), (0, "0", "80", false));
+        let whole = check(1, &[good, other]);
+        assert_eq!((whole.accuracy, whole.eer), (1.0, 0.0));
+        for (absent, accuracy) in [
+            (vec![good, (0, "0", "absent", false)], 0.5),
+            (vec![good, other, (0, "0", "absent", false)], 2.0 / 3.0),
+            (vec![good, other, (0, "0", "absent", true)], 2.0 / 3.0),
+        ] {
+            let found = check(1, &absent);
+            assert_eq!(found.accuracy, accuracy);
+            assert!(found.eer > 0.0, "{found:?}");
+            assert_eq!((found.unusable_images, found.pairs_without_score), (1, 1));
+            assert!(found.threshold.abs() <= 1.0, "{found:?}");
+        }
+        // Were a fold of absent images judged by its own, it would have no threshold.
+        let absent = [(1, "0", "absent", false), (1, "0", "absent", true)];
+        let folds = check(2, &[&[good, other][..], &absent].concat());
+        assert!(folds.accuracy <= 0.5, "{folds:?}");
+    }
 }

@@ -112,10 +112,17 @@ impl Sorted {
 pub struct FoldScore {
     /// Which fold it belongs to.
     pub fold: usize,
-    /// Cosine score.
-    pub score: f32,
+    /// Cosine score; none is wrong at every threshold, and chooses none.
+    pub score: Option<f32>,
     /// Whether both are one person.
     pub same: bool,
+}
+
+impl FoldScore {
+    fn is_right(&self, threshold: f32) -> bool {
+        self.score
+            .is_some_and(|score| (score >= threshold) == self.same)
+    }
 }
 
 /// Accuracy over the folds of a protocol.
@@ -135,10 +142,7 @@ pub fn fold_accuracy(scores: &[FoldScore], folds: usize) -> FoldAccuracy {
         .map(|fold| {
             let (test, train): (Vec<_>, Vec<_>) = scores.iter().partition(|s| s.fold == fold);
             let (_, threshold) = best_threshold(&train);
-            let right = test
-                .iter()
-                .filter(|s| (s.score >= threshold) == s.same)
-                .count();
+            let right = test.iter().filter(|s| s.is_right(threshold)).count();
             (right as f64 / test.len().max(1) as f64, threshold)
         })
         .collect();
@@ -155,7 +159,10 @@ pub fn fold_accuracy(scores: &[FoldScore], folds: usize) -> FoldAccuracy {
 
 /// The highest accuracy and a threshold that gives it, halfway between two scores.
 pub fn best_threshold(scores: &[&FoldScore]) -> (f64, f32) {
-    let mut sorted: Vec<_> = scores.iter().map(|s| (s.score, s.same)).collect();
+    let mut sorted: Vec<_> = scores
+        .iter()
+        .filter_map(|s| Some((s.score?, s.same)))
+        .collect();
     sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     // Below every score all pairs pass: the genuine ones are right.
     let mut right = sorted.iter().filter(|s| s.1).count();
@@ -170,7 +177,7 @@ pub fn best_threshold(scores: &[&FoldScore]) -> (f64, f32) {
             best = (right, if middle > *score { middle } else { next });
         }
     }
-    (best.0 as f64 / sorted.len().max(1) as f64, best.1)
+    (best.0 as f64 / scores.len().max(1) as f64, best.1)
 }
 
 #[cfg(test)]
@@ -236,7 +243,11 @@ mod tests {
 
     #[test]
     fn a_fold_is_judged_by_the_threshold_of_the_others() {
-        let pair = |fold, score, same| FoldScore { fold, score, same };
+        let pair = |fold, score, same| FoldScore {
+            fold,
+            score: Some(score),
+            same,
+        };
         // Fold 1 alone would be perfect at 0.2; the other fold's best threshold is 0.5.
         let scores = [
             pair(0, 0.9, true),
@@ -255,7 +266,7 @@ mod tests {
         for last in [0.5_f32, 0.3, 0.61] {
             let pair = |score, same| FoldScore {
                 fold: 0,
-                score,
+                score: Some(score),
                 same,
             };
             let pairs = [
