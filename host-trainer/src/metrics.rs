@@ -40,7 +40,22 @@ pub(crate) struct Metrics {
     started: Instant,
     elapsed_before: f64,
     last: (u64, Instant),
-    trained: (u64, f64),
+    trained: Trained,
+}
+
+/// How long the lines took and what they trained on, those of earlier invocations included.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Trained {
+    images: f64,
+    seconds: f64,
+}
+
+impl Trained {
+    fn add(&mut self, line: &report::Progress) {
+        // By its speed: a resumed run repeats steps, so that the step alone does not tell.
+        self.images += line.images_per_s * (line.elapsed_s - self.seconds);
+        self.seconds = line.elapsed_s;
+    }
 }
 
 impl Metrics {
@@ -51,7 +66,7 @@ impl Metrics {
             source,
         };
         let mut kept = Vec::new();
-        let mut elapsed_before = 0.0;
+        let mut trained = Trained::default();
         if let Ok(old) = File::open(path) {
             for line in BufReader::new(old).lines().map_while(Result::ok) {
                 let Ok(parsed) = serde_json::from_str::<report::Progress>(&line) else {
@@ -60,7 +75,7 @@ impl Metrics {
                 if parsed.step > done {
                     break;
                 }
-                elapsed_before = parsed.elapsed_s;
+                trained.add(&parsed);
                 kept.extend(line.bytes().chain([b'\n']));
             }
         }
@@ -71,9 +86,9 @@ impl Metrics {
             path: path.into(),
             file,
             started: now,
-            elapsed_before,
+            elapsed_before: trained.seconds,
             last: (done, now),
-            trained: (0, 0.0),
+            trained,
         })
     }
 
@@ -91,7 +106,6 @@ impl Metrics {
         let (steps, seconds) = (step - self.last.0, self.last.1.elapsed().as_secs_f64());
         let images = steps * batch_size as u64;
         self.last = (step, Instant::now());
-        self.trained = (self.trained.0 + images, self.trained.1 + seconds);
         let line = report::Progress {
             step,
             epoch,
@@ -105,14 +119,52 @@ impl Metrics {
             path: self.path.clone(),
             source,
         })?;
+        self.trained.add(&line);
         Ok(line)
     }
 
+    /// Wall-clock seconds of the training so far.
+    pub(crate) fn wall_s(&self) -> f64 {
+        self.trained.seconds
+    }
+
+    /// Mean speed so far; 0 without a line.
     pub(crate) fn images_per_s(&self) -> f64 {
-        if self.trained.1 > 0.0 {
-            self.trained.0 as f64 / self.trained.1
-        } else {
-            0.0
-        }
+        let Trained { images, seconds } = self.trained;
+        if seconds > 0.0 { images / seconds } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_and_speed_are_of_the_whole_training() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.jsonl");
+        let line = |step, images_per_s, elapsed_s| {
+            let (epoch, loss, learning_rate) = (1, 1.0, 0.1);
+            let line = report::Progress {
+                step,
+                epoch,
+                loss,
+                learning_rate,
+                images_per_s,
+                elapsed_s,
+            };
+            serde_json::to_string(&line).unwrap() + "\n"
+        };
+        // The last line is of steps that the checkpoint does not have.
+        let lines = [line(10, 50.0, 2.0), line(20, 20.0, 4.0), line(30, 9.0, 9.0)];
+        std::fs::write(&path, lines.concat()).unwrap();
+        let mut metrics = Metrics::open(&path, 20).unwrap();
+        assert_eq!((metrics.wall_s(), metrics.images_per_s()), (4.0, 35.0));
+        let next = metrics.line(30, 1, 0.1, 1.0, 8).unwrap();
+        assert_eq!(metrics.wall_s(), next.elapsed_s);
+        assert!(next.elapsed_s > 4.0);
+        // 140 images before, and at least those of the next ten steps.
+        let images = metrics.images_per_s() * metrics.wall_s();
+        assert!((220.0..=300.0).contains(&images), "{images}");
     }
 }

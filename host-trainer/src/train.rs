@@ -61,7 +61,9 @@ pub enum TrainError {
 pub struct Trained {
     /// With its weights.
     pub module: Module,
-    /// Images a second, checkpoints included; 0 if nothing was left to train.
+    /// Wall-clock seconds of the training, earlier invocations included.
+    pub wall_s: f64,
+    /// Images a second in that time.
     pub images_per_s: f64,
 }
 
@@ -147,6 +149,7 @@ pub fn train(
     }
     Ok(Trained {
         module: run.module,
+        wall_s: metrics.wall_s(),
         images_per_s: metrics.images_per_s(),
     })
 }

@@ -96,6 +96,16 @@ fn a_run_that_was_stopped_ends_with_the_same_weights() {
     let model = |run: &str| std::fs::read(dir.path().join(run).join("model.onnx")).unwrap();
     assert!(model("parts") == model("whole"));
     assert!(model("parts") != before);
+    // Nothing is left to train; how long it took stays true.
+    let told = || {
+        let run = std::fs::read(dir.path().join("parts/run.json")).unwrap();
+        let run: serde_json::Value = serde_json::from_slice(&run).unwrap();
+        ["wall_s", "images_per_s"].map(|key| run[key].as_f64().unwrap())
+    };
+    let first = told();
+    assert!(train(dir.path(), &whole, "parts").status.success());
+    assert_eq!(told(), first);
+    assert!(first.iter().all(|figure| *figure > 0.0), "{first:?}");
 }
 
 #[test]

@@ -14,7 +14,6 @@ use serde::Serialize;
 use shared::bundle::Provenance;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Train a network and make its bundle; the same command goes on where it was stopped.
 #[derive(Debug, Args)]
@@ -32,7 +31,6 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let started = Instant::now();
         let recipe = Recipe::read(&self.config)?;
         let (out, device) = (&self.out, native::device());
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
@@ -65,7 +63,6 @@ impl Train {
             &provenance,
             out,
         )?;
-        let wall_s = started.elapsed().as_secs_f64();
         let info = info(
             &recipe,
             &trained,
@@ -73,7 +70,6 @@ impl Train {
             &evaluation,
             provenance,
             device,
-            wall_s,
         );
         write_json(&out.join(report::RUN_FILE), &info)?;
         write_json(&out.join(report::EVALUATION_FILE), &evaluation)?;
@@ -148,7 +144,6 @@ fn info(
     evaluation: &Evaluation,
     provenance: Provenance,
     device: String,
-    wall_s: f64,
 ) -> RunInfo {
     let graph = trained.module.graph();
     RunInfo {
@@ -164,7 +159,7 @@ fn info(
         data_digest: provenance.data_digest,
         git_revision: provenance.git_revision,
         device,
-        wall_s,
+        wall_s: trained.wall_s,
         images_per_s: trained.images_per_s,
     }
 }
@@ -181,7 +176,7 @@ fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
         evaluation.float_vs_quantized.cosine_min,
     );
     println!(
-        "{:.0} images/s, {:.0} s in all; bundle {}, report {}",
+        "{:.0} images/s, {:.0} s of training; bundle {}, report {}",
         info.images_per_s,
         info.wall_s,
         out.join("model.bundle").display(),
