@@ -30,6 +30,7 @@ fn module(graph: Graph) -> Module {
             Some("running_mean" | "bias") => tensor.copy_(&((drawn - 0.5) * 0.2)),
             Some("running_var") => tensor.copy_(&(drawn + 0.5)),
             Some("slope") => tensor.copy_(&drawn),
+            Some("weight") if name.ends_with(".norm.weight") => tensor.copy_(&(drawn + 0.5)),
             _ => {}
         }
     }
