@@ -7,9 +7,14 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::time::Duration;
 
 /// Images decoded at a time; bounds the memory.
 const CHUNK: usize = 1024;
+/// Of the name of a file in the making.
+const PREFIX: &str = ".packing-";
+/// A file in the making that nobody wrote to for so long is left from a run that was killed.
+const STALE: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn make_file<F>(
     cache: &Path,
@@ -21,9 +26,8 @@ where
     F: Fn(usize) -> Result<Crop, Problem> + Sync,
 {
     std::fs::create_dir_all(cache)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".packing-")
-        .tempfile_in(cache)?;
+    remove_stale(cache);
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(cache)?;
     let index = write_crops(&mut BufWriter::new(file.as_file_mut()), source, make)?;
     let json = serde_json::to_vec(&index)?;
     file.write_all(&json)?;
@@ -33,6 +37,18 @@ where
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
+}
+
+/// What cannot be removed stays: it takes room, and harms nothing.
+fn remove_stale(cache: &Path) {
+    let entries = std::fs::read_dir(cache).into_iter().flatten().flatten();
+    for entry in entries.filter(|e| e.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let changed = entry.metadata().and_then(|m| m.modified()).ok();
+        let age = changed.and_then(|time| time.elapsed().ok());
+        if age.is_some_and(|age| age > STALE) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn write_crops<F>(out: &mut impl Write, source: Source, make: F) -> std::io::Result<Index>

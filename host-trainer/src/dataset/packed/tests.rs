@@ -59,6 +59,23 @@ fn the_second_opening_makes_nothing() {
 }
 
 #[test]
+fn what_a_killed_run_left_is_removed_after_a_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let leave = |name: &str, hours: u64| {
+        let path = dir.path().join(name);
+        let age = std::time::Duration::from_secs(hours * 3600);
+        let changed = std::time::SystemTime::now() - age;
+        File::create(&path).unwrap().set_modified(changed).unwrap();
+        path
+    };
+    let stale = leave(".packing-killed", 25);
+    let kept = [(".packing-other", 23), ("other.faces", 25)].map(|(name, h)| leave(name, h));
+    PackedSet::open_or_make(dir.path(), source(1), crop).unwrap();
+    assert!(!stale.exists());
+    assert!(kept.iter().all(|path| path.exists()));
+}
+
+#[test]
 fn every_damage_has_its_error() {
     let dir = tempfile::tempdir().unwrap();
     let set = PackedSet::open_or_make(dir.path(), source(1), crop).unwrap();

@@ -37,6 +37,8 @@ use scene::Scene;
 use shared::align::{Landmarks, Point};
 use traits::Traits;
 
+/// Of the drawing; faces that were packed under another version are drawn anew.
+pub const RENDERER_VERSION: u32 = 1;
 /// Width of a frame in pixels.
 pub const FRAME_WIDTH: u32 = 320;
 /// Height of a frame in pixels.
