@@ -4,9 +4,9 @@ use crate::config::Recipe;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::dataset::synthetic_face;
 use crate::evaluate::verification::Sorted;
-use crate::evaluate::{all_pairs, embed_all, enrolled_pairs, raw_pixels};
+use crate::evaluate::{ENROLLED_PAIRS, all_pairs, embed_all, enrolled_pairs, raw_pixels};
 use crate::export;
-use crate::operating_point::operating_points;
+use crate::operating_point::{IMPOSTOR_PAIRS_NEEDED, operating_points};
 use crate::progress::bar;
 use crate::report::{Accuracy, Agreement, Evaluation, Histogram};
 use edge_runtime::atomic_file::{self, WriteError};
@@ -50,6 +50,11 @@ pub enum MeasureError {
         "the held-out people have no pair of images of one person: add images, or raise [data] held_out"
     )]
     NoPairs,
+    /// Thresholds would mean nothing.
+    #[error(
+        "the held-out people have {0} impostor pairs ({ENROLLED_PAIRS}), at least {IMPOSTOR_PAIRS_NEEDED} are needed to measure a threshold: add images, or raise [data] held_out"
+    )]
+    NoThreshold(usize),
 }
 
 /// The faces to measure on, none of a person that was trained on.
@@ -134,13 +139,26 @@ fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, Measur
         .ok_or(MeasureError::NoPairs)?;
     // The figures are of single images, as the field reports them; the thresholds are of what the
     // door compares.
-    let enrolled = enrolled_pairs(&embeddings, &held_out.people()).sorted();
-    let points = operating_points(&enrolled.ok_or(MeasureError::NoPairs)?);
+    let points = thresholds(&embeddings, &held_out.people())?;
     Ok(Measured {
         embeddings,
         scores,
         points,
     })
+}
+
+/// At least one, since no door starts without.
+fn thresholds(
+    embeddings: &[Embedding],
+    people: &[u32],
+) -> Result<Vec<OperatingPoint>, MeasureError> {
+    let scores = enrolled_pairs(embeddings, people).sorted();
+    let scores = scores.ok_or(MeasureError::NoPairs)?;
+    let points = operating_points(&scores);
+    match points.is_empty() {
+        true => Err(MeasureError::NoThreshold(scores.impostor().len())),
+        false => Ok(points),
+    }
 }
 
 /// Drawn faces, since a bundle lies on every door and real ones are nobody's business there.
@@ -220,5 +238,23 @@ fn accuracy(scores: &Sorted) -> Accuracy {
         tar: scores.tars(),
         roc: scores.roc(ROC_POINTS),
         histogram,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_too_few_for_a_threshold_are_refused() {
+        let check = |images: u32| {
+            let people: Vec<u32> = (0..2 * images).map(|i| i / images).collect();
+            let unit = |i: u32| Embedding::from_raw(vec![i as f32, 1.0]).unwrap();
+            let embeddings: Vec<_> = (0..2 * images).map(unit).collect();
+            thresholds(&embeddings, &people)
+        };
+        assert!(matches!(check(1), Err(MeasureError::NoPairs)));
+        assert!(matches!(check(10), Err(MeasureError::NoThreshold(80))));
+        assert_eq!(check(13).unwrap().len(), 1);
     }
 }

@@ -7,6 +7,8 @@ use shared::bundle::OperatingPoint;
 /// independent, the 95 % confidence interval of ten would be about half to twice the rate; many
 /// pairs of a few people carry less than that.
 const FALSE_MATCHES_NEEDED: f64 = 10.0;
+/// Impostor pairs that even the most permissive point, 1e-1, needs.
+pub const IMPOSTOR_PAIRS_NEEDED: u64 = FALSE_MATCHES_NEEDED as u64 * 10;
 
 /// A point for each of 1e-1, 1e-2, ... as far down as the impostor pairs carry, and the halves
 /// and fifths between, so that a gallery of a few people does not jump a whole decade.
@@ -35,7 +37,12 @@ mod tests {
 
     #[test]
     fn rates_go_as_far_down_as_the_pairs_carry() {
-        for (pairs, lowest) in [(100, 0.1), (1_000, 0.01), (6_000, 0.002), (50, f64::NAN)] {
+        for (pairs, lowest) in [
+            (IMPOSTOR_PAIRS_NEEDED, 0.1),
+            (1_000, 0.01),
+            (6_000, 0.002),
+            (IMPOSTOR_PAIRS_NEEDED - 1, f64::NAN),
+        ] {
             let impostor = (0..pairs).map(|i| i as f32 / pairs as f32).collect();
             let scores = Scores {
                 genuine: vec![0.2, 1.0],

@@ -6,6 +6,8 @@ pub mod packed;
 pub mod summary;
 pub mod synthetic;
 
+use crate::evaluate::{ENROLLED_PAIRS, enrolled_counts};
+use crate::operating_point::IMPOSTOR_PAIRS_NEEDED;
 use packed::{Crop, PackError, PackedSet, Source};
 use serde::{Deserialize, Serialize};
 use shared::align::{AlignTemplate, AlignedFace, RgbImage, align};
@@ -16,8 +18,6 @@ use summary::Summary;
 
 /// What a drawn data set may hold at most: people and pictures of each.
 const MAX_SYNTHETIC: (u64, u64) = (1_000_000, 10_000);
-/// Impostor pairs that even the most permissive threshold needs.
-const IMPOSTOR_PAIRS_NEEDED: u64 = 100;
 
 /// Where the faces of a recipe come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub enum DataError {
     TooFewPeople(usize),
     /// Too little to measure thresholds on.
     #[error(
-        "the {people} people held out have {genuine} genuine and {impostor} impostor pairs of images, at least 1 and \
+        "the {people} people held out have {genuine} genuine and {impostor} impostor pairs ({ENROLLED_PAIRS}), at least 1 and \
          {IMPOSTOR_PAIRS_NEEDED} are needed to measure thresholds: add images, or raise [data] held_out"
     )]
     TooFewPairs {
@@ -200,16 +200,15 @@ fn pixels_digest(template: AlignTemplate) -> Digest {
 /// [`DataError::TooFewPeople`] with fewer than two people to train on, and
 /// [`DataError::TooFewPairs`] if the others have too few images to measure on.
 pub fn held_out_people(set: &PackedSet, share: f64, seed: u64) -> Result<HashSet<u32>, DataError> {
-    let mut images: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut images: BTreeMap<u32, usize> = BTreeMap::new();
     (0..set.len()).for_each(|i| *images.entry(set.person(i)).or_default() += 1);
     let is_held_out = |person: u32| held_out(&set.people()[person as usize], share, seed);
     let (measured, trained): (Vec<_>, Vec<_>) = images.iter().partition(|(p, _)| is_held_out(**p));
     if trained.len() < 2 {
         return Err(DataError::TooFewPeople(trained.len()));
     }
-    let pairs = |n: u64| n * n.saturating_sub(1) / 2;
-    let genuine = measured.iter().map(|(_, n)| pairs(**n)).sum();
-    let impostor = pairs(measured.iter().map(|(_, n)| **n).sum()) - genuine;
+    let counts: Vec<usize> = measured.iter().map(|(_, n)| **n).collect();
+    let (genuine, impostor) = enrolled_counts(&counts);
     if genuine == 0 || impostor < IMPOSTOR_PAIRS_NEEDED {
         return Err(DataError::TooFewPairs {
             people: measured.len(),
@@ -252,11 +251,13 @@ mod tests {
             };
             let set = prepare(&data, None, AlignTemplate::Arcface112x112, 3, dir.path()).unwrap();
             let found = held_out_people(&set, share, 1).map(|people| people.len());
-            let message = found.map_or_else(|error| error.to_string(), |n| format!("{n} people"));
+            let message = found.map_or_else(|error| error.to_string(), |n| format!("{n} held out"));
             assert!(message.contains(needle), "{message}");
         };
         check(4, 2, 1e-9, "0 genuine and 0 impostor pairs");
         check(4, 2, 0.999_999, "0 people to train on");
-        check(12, 6, 0.5, " people");
+        check(12, 6, 0.5, "8 held out");
+        // 100 pairs of single images, but 80 of a mean and an image: no threshold would come of it.
+        check(6, 10, 0.3, "60 genuine and 80 impostor");
     }
 }

@@ -50,9 +50,30 @@ pub fn all_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
 /// Templates of a person that the reference of [`enrolled_pairs`] is made of, at most.
 const TEMPLATES: usize = 3;
 
+/// What [`enrolled_pairs`] are, in words.
+pub const ENROLLED_PAIRS: &str = "a person's mean of up to three images against each other image";
+
+/// How many of a person's `images` are enrolled together: three, or fewer where half of them must
+/// be left to compare with.
+fn enrolled_together(images: usize) -> usize {
+    (images / 2).clamp(1, TEMPLATES)
+}
+
+/// How many genuine and impostor [`enrolled_pairs`] people with so many images have.
+pub fn enrolled_counts(images: &[usize]) -> (u64, u64) {
+    let all: usize = images.iter().sum();
+    let pairs = images.iter().map(|own| {
+        let references = own.div_ceil(enrolled_together(*own));
+        // An image is compared with every reference but the one that it is part of.
+        (own * references.saturating_sub(1), references * (all - own))
+    });
+    pairs.fold((0, 0), |sum, (genuine, impostor)| {
+        (sum.0 + genuine as u64, sum.1 + impostor as u64)
+    })
+}
+
 /// Scores as the door tells them: the mean direction of a few images of a person against each
-/// other image. A person's images are enrolled in threes, or fewer where half of them must be left
-/// to compare with.
+/// other image.
 pub fn enrolled_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
     let mut images: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     people
@@ -61,7 +82,7 @@ pub fn enrolled_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
         .for_each(|(i, person)| images.entry(*person).or_default().push(i));
     let enrolled: Vec<&[usize]> = images
         .values()
-        .flat_map(|own| own.chunks((own.len() / 2).clamp(1, TEMPLATES)))
+        .flat_map(|own| own.chunks(enrolled_together(own.len())))
         .collect();
     let of_reference = |chunk: &&[usize]| {
         let mut scores = Scores::default();
@@ -117,6 +138,9 @@ mod tests {
         // Person 0: threes, threes and a single; person 1: twos; person 2: a single.
         assert_eq!(scores.genuine.len(), 4 + 4 + 6 + 2 + 2);
         assert_eq!(scores.impostor.len(), 3 * 5 + 2 * 8 + 11);
+        let counted = (scores.genuine.len() as u64, scores.impostor.len() as u64);
+        assert_eq!(enrolled_counts(&[7, 4, 1]), counted);
+        assert_eq!(enrolled_counts(&[]), (0, 0));
         let reference = Embedding::sum(&embeddings[..3]).expect("they do not cancel");
         let expected = reference.cosine(&embeddings[3]).expect("of one length");
         assert!((scores.genuine[0] - expected).abs() < 1e-6);
