@@ -262,6 +262,7 @@ mod tests {
             "there are no fields",
         );
         check("people = 400", "people = 5000000000", "people");
+        check("people = 400", "people = 1000000", "times pictures = ");
         for bytes in [vec![0xff; 10], vec![b' '; (MAX_BYTES + 1) as usize]] {
             std::fs::write(&path, bytes).unwrap();
             assert!(

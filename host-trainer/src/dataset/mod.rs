@@ -18,6 +18,8 @@ use summary::Summary;
 
 /// What a drawn data set may hold at most: people and pictures of each.
 const MAX_SYNTHETIC: (u64, u64) = (1_000_000, 10_000);
+/// And pictures in all: 400 GB of crops, more than the largest public sets hold.
+const MAX_PICTURES: u64 = 10_000_000;
 
 /// Where the faces of a recipe come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,6 +105,11 @@ impl DataConfig {
                     "[data] people = {people} must be in 4 to {most_people} and pictures = {pictures} in 2 to {most_pictures}"
                 ))
             }
+            Self::Synthetic {
+                people, pictures, ..
+            } if people * pictures > MAX_PICTURES => Err(format!(
+                "[data] people = {people} times pictures = {pictures} must be at most {MAX_PICTURES}"
+            )),
             _ => Ok(()),
         }
     }
