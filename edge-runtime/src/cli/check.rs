@@ -114,7 +114,7 @@ impl fmt::Display for Compared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: score {:.3}, threshold {:.3} (false-match rate {:.1e}, measured on {} pairs)",
+            "{}: score {:.3}, threshold {:.3} (false-match rate {:.1e}, measured on {} pairs of an enrolled person's mean with one image, not of two single images)",
             if self.is_match { "match" } else { "no match" },
             self.score,
             self.threshold,

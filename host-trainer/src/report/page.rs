@@ -8,8 +8,9 @@ use super::charts::{self, BLUE, GRAY, GREEN, INK, ORANGE, RULE, VERMILION};
 use super::figures::{count, percent, rounded};
 use super::inputs::Inputs;
 use super::pictures::Pictures;
-use super::records::{Evaluation, OperatingPoint};
+use super::records::Evaluation;
 use super::{strip, summary, tables};
+use crate::evaluate::ENROLLED_PAIRS;
 
 const STYLE: &str = include_str!("style.css");
 // The page asks nobody for anything, whatever is written in the files it was made from.
@@ -63,8 +64,8 @@ fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
         }
         h2 { "Telling people apart" }
         figure {
-            (roc_legend(evaluation, door))
-            (PreEscaped(charts::roc(evaluation, door)?))
+            (roc_legend(evaluation))
+            (PreEscaped(charts::roc(evaluation)?))
             figcaption { (protocol(evaluation)) }
         }
         h2 { "Scores" }
@@ -74,7 +75,11 @@ fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
                 (key("fill impostor", "impostor pairs"))
             }
             (PreEscaped(charts::scores(&evaluation.quantized.histogram, door)?))
-            figcaption { "Quantized network, each area scaled to 1. " (protocol(evaluation)) }
+            figcaption {
+                "Quantized network, each area scaled to 1. "
+                @if door.is_some() { "The threshold is of other pairs (" (ENROLLED_PAIRS) "), see the operating points. " }
+                (protocol(evaluation))
+            }
         }
         h2 { "Operating points" }
         (tables::operating_points(evaluation, door))
@@ -83,7 +88,7 @@ fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
     })
 }
 
-fn roc_legend(evaluation: &Evaluation, door: Option<&OperatingPoint>) -> Markup {
+fn roc_legend(evaluation: &Evaluation) -> Markup {
     html! {
         p.legend {
             (key("quantized", &format!("quantized, EER {}", percent(evaluation.quantized.eer))))
@@ -92,7 +97,6 @@ fn roc_legend(evaluation: &Evaluation, door: Option<&OperatingPoint>) -> Markup 
             @if let Some(eer) = evaluation.raw_pixels_eer {
                 (key("raw", &format!("raw pixels, EER {}", percent(eer))))
             }
-            @if door.is_some() { (key("door", "operating point")) }
         }
     }
 }

@@ -113,7 +113,8 @@ pub struct Agreement {
     pub cosine_min: f64,
 }
 
-/// A threshold and what it costs, measured on the quantized network.
+/// A threshold and what it costs, measured on the quantized network with
+/// [`crate::evaluate::enrolled_pairs`], not with the pairs of the other figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OperatingPoint {
     /// Cosine from which on a pair is a match.

@@ -6,6 +6,7 @@ use super::figures::{count, duration, odds, percent, score};
 use super::inputs::Inputs;
 use super::records::Evaluation;
 use super::scenes::Scene;
+use crate::evaluate::ENROLLED_PAIRS;
 
 /// One paragraph, and four figures that the eye finds first.
 pub(super) fn section(inputs: &Inputs) -> Markup {
@@ -26,9 +27,11 @@ pub(super) fn section(inputs: &Inputs) -> Markup {
                 " Comparing raw pixels would err " (percent(raw)) " of the time."
             }
             @if let Some(point) = inputs.door_point() {
-                " At the threshold " (score(point.threshold)) " it mistakes "
+                " At the threshold " (score(point.threshold)) ", measured as the door compares ("
+                (ENROLLED_PAIRS) ", " (count(point.genuine_pairs)) " genuine and "
+                (count(point.impostor_pairs)) " impostor pairs), it mistakes "
                 (odds_of(point.fmr)) " and turns away " (percent(point.fnmr))
-                " of the genuine pairs."
+                " of the genuine ones."
             }
             (played(&inputs.scenes))
         }

@@ -4,12 +4,16 @@ use maud::{Markup, html};
 
 use super::figures::{count, odds, percent, score};
 use super::records::{Evaluation, OperatingPoint};
+use crate::evaluate::ENROLLED_PAIRS;
 
-/// The thresholds that the bundle carries; `door` is the one that the charts mark.
+/// The thresholds that the bundle carries; `door` is the one that the chart of scores marks.
 pub(super) fn operating_points(evaluation: &Evaluation, door: Option<&OperatingPoint>) -> Markup {
     html! {
         table {
-            caption { "FMR: impostor pairs that match. FNMR: genuine pairs that do not. Measured on the quantized network; ● is drawn in the charts." }
+            caption {
+                "FMR: impostor pairs that match. FNMR: genuine pairs that do not. Measured on the quantized network as the door compares: "
+                (ENROLLED_PAIRS) ". ● is the line among the scores."
+            }
             thead { tr {
                 th { "threshold" } th { "FMR" } th { "FNMR" }
                 th { "false matches" } th { "impostor pairs" } th { "genuine pairs" }

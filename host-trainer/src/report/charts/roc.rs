@@ -4,20 +4,18 @@ use plotters::prelude::*;
 
 use super::super::ReportError;
 use super::super::figures;
-use super::super::records::{Evaluation, OperatingPoint};
-use super::{Area, BLUE, Drawn, GRAY, INK, ORANGE, framed, quiet, svg};
+use super::super::records::Evaluation;
+use super::{Area, BLUE, Drawn, GRAY, ORANGE, framed, quiet, svg};
 
 const HEIGHT_PX: u32 = 340;
 
-/// Draws both networks' curves, chance, the raw pixels' equal error and the door's point.
-pub(crate) fn draw(
-    evaluation: &Evaluation,
-    door: Option<&OperatingPoint>,
-) -> Result<String, ReportError> {
-    svg("ROC", HEIGHT_PX, |area| plot(area, evaluation, door))
+/// Draws both networks' curves, chance and the raw pixels' equal error. The operating points are of
+/// other pairs, so none lies on a curve here.
+pub(crate) fn draw(evaluation: &Evaluation) -> Result<String, ReportError> {
+    svg("ROC", HEIGHT_PX, |area| plot(area, evaluation))
 }
 
-fn plot(area: &Area<'_>, evaluation: &Evaluation, door: Option<&OperatingPoint>) -> Drawn {
+fn plot(area: &Area<'_>, evaluation: &Evaluation) -> Drawn {
     // One pair is the least that can be told apart from none.
     let floor = -(evaluation.impostor.max(10) as f64).log10();
     let decades = floor.floor()..0.0;
@@ -44,10 +42,6 @@ fn plot(area: &Area<'_>, evaluation: &Evaluation, door: Option<&OperatingPoint>)
     if let Some(eer) = evaluation.raw_pixels_eer {
         let at = (eer.log10().max(floor), 1.0 - eer);
         chart.draw_series([Cross::new(at, 5, GRAY.stroke_width(2))])?;
-    }
-    if let Some(point) = door {
-        let at = (point.fmr.log10().max(floor), 1.0 - point.fnmr);
-        chart.draw_series([Circle::new(at, 6, INK.filled())])?;
     }
     Ok(())
 }

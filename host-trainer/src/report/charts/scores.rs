@@ -11,7 +11,6 @@ use super::super::records::{Histogram, OperatingPoint};
 use super::{Area, BLUE, Drawn, INK, VERMILION, framed, quiet, svg, text};
 
 const HEIGHT_PX: u32 = 320;
-const LINE_PX: i32 = 18;
 
 /// Draws both densities and the threshold.
 pub(crate) fn draw(
@@ -50,20 +49,12 @@ fn plot(area: &Area<'_>, histogram: &Histogram, door: Option<&OperatingPoint>) -
         true => (HPos::Right, -8),
         false => (HPos::Left, 8),
     };
-    for (row, label) in (0..).zip(labels(point)) {
-        let style = text(INK).pos(Pos::new(side, VPos::Top));
-        let label = Text::new(label, (shift, 4 + row * LINE_PX), style);
-        chart.draw_series([EmptyElement::at((point.threshold, top)) + label])?;
-    }
+    // Its rates do not stand here: they are of other pairs than these.
+    let label = format!("threshold {}", figures::score(point.threshold));
+    let style = text(INK).pos(Pos::new(side, VPos::Top));
+    let label = Text::new(label, (shift, 4), style);
+    chart.draw_series([EmptyElement::at((point.threshold, top)) + label])?;
     Ok(())
-}
-
-fn labels(point: &OperatingPoint) -> [String; 3] {
-    [
-        format!("threshold {}", figures::score(point.threshold)),
-        format!("FMR {}", figures::percent(point.fmr)),
-        format!("FNMR {}", figures::percent(point.fnmr)),
-    ]
 }
 
 /// The part of the axis that has scores or the threshold, and a bin around it.
