@@ -126,6 +126,15 @@ fn verify_answers_by_its_exit_status() {
         assert_eq!(others.json()[0]["match"], false);
         assert!((same.json()[0]["threshold"].as_f64().unwrap() - 0.7).abs() < 1e-6);
     }
+    // The rate is told with what it was measured on, which is not what is compared here.
+    let photos = format!("photos/{} photos/{}", name(&a), name(&b));
+    let words = call(&scene, &format!("verify --bundle model.bundle {photos}"))
+        .lines
+        .concat();
+    assert!(
+        words.contains("enrolled person's mean with one image, not of two"),
+        "{words}"
+    );
     let strict = verify(&a, &b, " --bundle model.bundle --false-accept-rate 0.0001").json();
     assert!((strict[0]["threshold"].as_f64().unwrap() - 0.75).abs() < 1e-6);
     let unmeasured = verify(&a, &b, " --bundle model.bundle --false-accept-rate 1e-9");
