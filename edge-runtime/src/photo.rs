@@ -10,8 +10,11 @@ use std::path::{Path, PathBuf};
 pub const MAX_FILE_LEN: u64 = 64 << 20;
 /// The most pixels a side.
 pub const MAX_SIDE_PX: u32 = 12_000;
-/// The most bytes that decoding may take.
-const MAX_ALLOC: u64 = 256 << 20;
+/// The most pixels in all.
+pub const MAX_PIXELS: u64 = 40_000_000;
+/// What a pixel takes at most while it is decoded: 16-bit RGBA (8 bytes), or as many bytes of
+/// coefficients in a progressive JPEG, beside the RGB that is made of it.
+const MAX_BYTES_PER_PIXEL: u64 = 8 + 3;
 
 /// Why a file gives no photograph.
 #[derive(Debug, thiserror::Error)]
@@ -27,8 +30,8 @@ pub enum PhotoError {
     NotAnImage(PathBuf),
     /// More pixels than any camera has, or a file that unpacks to a thousand times its size.
     #[error(
-        "{}: the image is too large, expected at most {MAX_SIDE_PX} pixels a side and {} MiB; scale it down",
-        .0.display(), MAX_ALLOC >> 20
+        "{}: the image is too large, expected at most {MAX_SIDE_PX} pixels a side and {} megapixels; scale it down",
+        .0.display(), MAX_PIXELS / 1_000_000
     )]
     TooLarge(PathBuf),
     /// It begins as an image and does not end as one.
@@ -110,7 +113,9 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, Fault> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits());
     let mut decoder = reader.into_decoder()?;
-    if decoder.total_bytes() > MAX_ALLOC {
+    // By pixels, not by the bytes that the decoder gives: grey of one bit becomes RGB here.
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
         return Err(Fault::TooLarge);
     }
     let orientation = decoder.orientation()?;
@@ -123,7 +128,7 @@ fn limits() -> Limits {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE_PX);
     limits.max_image_height = Some(MAX_SIDE_PX);
-    limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_alloc = Some(MAX_PIXELS * MAX_BYTES_PER_PIXEL);
     limits
 }
 

@@ -118,9 +118,12 @@ fn bad_photos() {
         (&png[..20], "cut off"),
         (&jpeg[..jpeg.len() / 2], "cut off"),
         (&jpeg[..3], "cut off"),
-        (&png_of(60_000, 60_000), "too large"),
-        // Few enough pixels a side, too many in all.
-        (&png_of(11_999, 11_999), "too large"),
+        (&png_of(60_000, 60_000, RGB), "too large"),
+        // Few enough pixels a side, too many in all; of one bit each the decoder gives few bytes.
+        (&png_of(11_999, 11_999, RGB), "too large"),
+        (&png_of(11_999, 11_999, GREY_OF_ONE_BIT), "too large"),
+        (&png_of(8_000, 5_001, GREY_OF_ONE_BIT), "too large"),
+        (&png_of(8_000, 5_000, GREY_OF_ONE_BIT), "damaged"),
         (&jpeg_bomb, "too large"),
         (
             &changed(&png, png.len() / 2, !png[png.len() / 2]),
@@ -132,10 +135,15 @@ fn bad_photos() {
         .for_each(|(bytes, needle)| check("photo.png", Some(bytes), needle));
 }
 
-/// The beginning of an RGB PNG that claims these dimensions, and a little data.
-fn png_of(width: u32, height: u32) -> Vec<u8> {
+/// Bits a channel and color type, as a PNG's header has them.
+const RGB: [u8; 2] = [8, 2];
+const GREY_OF_ONE_BIT: [u8; 2] = [1, 0];
+
+/// The beginning of a PNG that claims these dimensions, and a little data.
+fn png_of(width: u32, height: u32, color: [u8; 2]) -> Vec<u8> {
     let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
-    header.extend([8, 2, 0, 0, 0]);
+    header.extend(color);
+    header.extend([0, 0, 0]);
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     for (kind, data) in [
         (b"IHDR", header.as_slice()),
