@@ -4,35 +4,44 @@
 //! face, at two to three times the cost of the whole network.
 
 use super::NetworkError;
+use shared::envelope::Kind;
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, tensor_proto::DataType};
 
 /// ONNX's number for f32.
 pub(super) const FLOAT: i32 = DataType::Float as i32;
 
+/// The most numbers that a network's weights unpack to: as many as the largest bundle has bytes.
+/// Many nodes may share one tensor, so the bundle's length alone bounds nothing.
+const MAX_UNPACKED: usize = Kind::Bundle.max_len();
+
 /// Replaces every `DequantizeLinear` of int8 weights (with an f32 scale for the whole tensor or
 /// for each index of one axis, and perhaps a zero point) by the f32 weights, in place.
 ///
 /// # Errors
-/// [`NetworkError::Weights`] if scale or zero point do not fit the weights.
+/// [`NetworkError::Weights`] if scale or zero point do not fit the weights, or if they are too
+/// many.
 pub(super) fn unpack(graph: &mut GraphProto) -> Result<(), NetworkError> {
     let weights: HashMap<&str, &TensorProto> = graph
         .initializer
         .iter()
         .map(|tensor| (tensor.name.as_str(), tensor))
         .collect();
-    let mut unpacked = Vec::new();
+    let mut packed = Vec::new();
     let mut replaced = HashSet::new();
     for (index, node) in graph.node.iter().enumerate() {
-        if let Some(packed) = Packed::find(node, &weights) {
-            let tensor = packed.unpack().map_err(|reason| NetworkError::Weights {
-                node: node.name.clone(),
-                reason,
-            })?;
-            unpacked.push(tensor);
+        if let Some(found) = Packed::find(node, &weights) {
+            packed.push(found);
             replaced.insert(index);
         }
     }
+    // The sum before the first is unpacked: what is refused takes no memory.
+    let mut room = MAX_UNPACKED;
+    for packed in &packed {
+        room = packed.left_of(room).map_err(|e| packed.fault(e))?;
+    }
+    let unpacked = packed.iter().map(|p| p.unpack().map_err(|e| p.fault(e)));
+    let unpacked = unpacked.collect::<Result<Vec<_>, _>>()?;
     let mut index = 0..;
     graph.node.retain(|_| {
         let index = index.next().expect("the range has no end");
@@ -96,6 +105,19 @@ impl<'a> Packed<'a> {
         found.map(|a| a.i)
     }
 
+    fn fault(&self, reason: String) -> NetworkError {
+        let node = self.node.name.clone();
+        NetworkError::Weights { node, reason }
+    }
+
+    /// What is left of the room for that many numbers.
+    fn left_of(&self, room: usize) -> Result<usize, String> {
+        let left = room.checked_sub(product(&self.weights.dims)?);
+        left.ok_or_else(|| {
+            format!("with those before they unpack to more than {MAX_UNPACKED} numbers")
+        })
+    }
+
     fn unpack(&self) -> Result<TensorProto, String> {
         let weights = int8_values(self.weights)?;
         let scale = f32_values(self.scale)?;
@@ -140,23 +162,21 @@ impl<'a> Packed<'a> {
                 "{scales} scales on axis {axis} of a tensor {dims:?}"
             ));
         }
-        let inner: i64 = dims[axis as usize + 1..].iter().product();
-        Ok(inner.max(1) as usize)
+        Ok(product(&dims[axis as usize + 1..])?.max(1))
     }
 }
 
-/// The number of values that the shape promises.
-fn len(tensor: &TensorProto) -> Result<usize, String> {
+/// The number of values that a shape, or its last dimensions, promise.
+fn product(dims: &[i64]) -> Result<usize, String> {
     let dim = |d: &i64| usize::try_from(*d).ok();
-    let product = tensor
-        .dims
+    let product = dims
         .iter()
         .try_fold(1_usize, |len, d| len.checked_mul(dim(d)?));
-    product.ok_or_else(|| format!("a tensor of shape {:?}", tensor.dims))
+    product.ok_or_else(|| format!("a tensor of shape {dims:?}"))
 }
 
 fn checked<T>(tensor: &TensorProto, values: Vec<T>) -> Result<Vec<T>, String> {
-    let (found, expected) = (values.len(), len(tensor)?);
+    let (found, expected) = (values.len(), product(&tensor.dims)?);
     (found == expected).then_some(values).ok_or_else(|| {
         let name = &tensor.name;
         format!("{name:?} has {found} values, its shape says {expected}")

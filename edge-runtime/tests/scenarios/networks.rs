@@ -155,6 +155,20 @@ fn weights_that_do_not_fit_their_scale_are_refused() {
     refuse("64 scales on axis", |g| {
         g.node[2].attribute = vec![int("axis", -9)]
     });
+    // No values at all, as the shape says, in rows of more than can be counted.
+    refuse("a tensor of shape [4611686018427387904, 4]", |g| {
+        g.initializer[0].dims = vec![0, 64, 1 << 62, 4];
+        g.initializer[0].raw_data.clear();
+        g.node[2].attribute = vec![int("axis", 1)];
+    });
+}
+
+#[test]
+fn weights_that_many_nodes_share_are_refused_before_they_are_unpacked() {
+    refuse("they unpack to more than 268435456 numbers", |g| {
+        let shared = g.node[2].clone();
+        g.node.extend(vec![shared; 7200]);
+    });
 }
 
 #[test]
