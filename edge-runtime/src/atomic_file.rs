@@ -1,10 +1,14 @@
 //! Writing a file so that a power cut leaves the old one or the new one, whole.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The file was not written; what lay there before still does.
+/// How the names of files begin that are still being written.
+const PREFIX: &str = ".writing-";
+
+/// The file was not written. What lay there before still does, unless the disk failed at the last
+/// step, the syncing of the folder.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{}: cannot be written: {source}; check that its folder exists, has room and may be written to",
@@ -21,7 +25,7 @@ pub struct WriteError {
 /// without it the file gets what the process's umask leaves of 0o666.
 ///
 /// # Errors
-/// [`WriteError`]; the file that was there is unchanged.
+/// [`WriteError`].
 pub fn write(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<(), WriteError> {
     replace(path, bytes, mode).map_err(|source| WriteError {
         path: path.into(),
@@ -30,12 +34,13 @@ pub fn write(path: &Path, bytes: &[u8], mode: Option<u32>) -> Result<(), WriteEr
 }
 
 fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
-    let folder = folder_of(path);
-    let mut beside = builder(mode).tempfile_in(folder)?;
+    // Opened first: a folder that cannot be must not have been changed.
+    let folder = Folder::of(path)?;
+    let mut beside = builder(mode).tempfile_in(&folder.path)?;
     beside.write_all(bytes)?;
     beside.as_file().sync_all()?;
     beside.persist(path)?;
-    sync_folder(folder)
+    folder.sync()
 }
 
 /// Removes a file and syncs its folder, so that it does not come back after a power cut.
@@ -43,26 +48,52 @@ fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn remove(path: &Path) -> io::Result<()> {
-    std::fs::remove_file(path)?;
-    sync_folder(folder_of(path))
+    let folder = Folder::of(path)?;
+    fs::remove_file(path)?;
+    folder.sync()
 }
 
-fn folder_of(path: &Path) -> &Path {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
+/// An open folder. A name is in its folder, so it is durable only when the folder is.
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// Elsewhere than on Unix a folder cannot be opened.
+    file: Option<File>,
 }
 
-/// The new name is in the folder, so it is durable only when the folder is.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
+impl Folder {
+    /// The folder that a path lies in.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+        Self::open(parent.unwrap_or(Path::new(".")))
     }
-    Ok(())
+
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = cfg!(unix).then(|| File::open(path)).transpose()?;
+        let path = path.into();
+        Ok(Self { path, file })
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::sync_all)
+    }
+
+    /// Waits until no other process holds the lock, and holds it until `self` is dropped. What
+    /// killed writers left is then deleted, so whoever writes here must hold the lock.
+    pub(crate) fn lock_and_sweep(&self) -> io::Result<()> {
+        self.file.as_ref().map_or(Ok(()), File::lock)?;
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn builder(mode: Option<u32>) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -75,7 +106,6 @@ fn builder(mode: Option<u32>) -> tempfile::Builder<'static, 'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -100,6 +130,22 @@ mod tests {
         assert!(path.is_dir());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(write(&dir.path().join("none/file"), b"new", None).is_err());
+    }
+
+    #[test]
+    fn a_write_that_fails_in_a_folder_that_cannot_be_listed_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, path) = (dir.path().join("folder"), dir.path().join("folder/file"));
+        fs::create_dir(&folder).unwrap();
+        write(&path, b"old", None).unwrap();
+        let mode = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
+        mode(0o300);
+        // Root lists any folder, and so writes there.
+        let expected = [b"old", b"new"][usize::from(write(&path, b"new", None).is_ok())];
+        assert_eq!(fs::read(&path).unwrap(), expected);
+        let removed = remove(&path).is_ok();
+        assert_eq!(path.exists(), !removed);
+        mode(0o700);
     }
 
     #[test]

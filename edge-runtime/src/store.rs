@@ -1,9 +1,9 @@
 //! The people of a door: a folder with one enrollment record a person.
 //!
 //! The folder has mode 0700 and the records 0600. They are not sealed yet: whoever can read the
-//! disk can read the templates.
+//! disk can read the templates. Who changes the folder holds a lock on it.
 
-use crate::atomic_file::{self, WriteError};
+use crate::atomic_file::{self, Folder, WriteError};
 use crate::capped_file::{self, ReadError};
 use shared::bundle::Manifest;
 use shared::embedding::{DegenerateEmbedding, ForeignModel};
@@ -106,7 +106,8 @@ impl Store {
             folder: folder.into(),
         };
         if !folder.exists() {
-            make_private(folder).map_err(|source| store.fault(folder, source))?;
+            let made = make_private(folder).and_then(|()| Folder::of(folder)?.sync());
+            made.map_err(|source| store.fault(folder, source))?;
         }
         let metadata = fs::metadata(folder).map_err(|source| store.fault(folder, source))?;
         let mode = mode(&metadata);
@@ -125,10 +126,11 @@ impl Store {
     /// Returns whether it replaced one.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] unless `replace`; [`StoreError::Write`], and then what was there is
-    /// unchanged.
+    /// [`StoreError::Exists`] unless `replace`; [`StoreError::Folder`] and [`StoreError::Write`],
+    /// and then what was there still is as [`WriteError`] says.
     pub fn add(&self, record: &EnrollmentRecord, replace: bool) -> Result<bool, StoreError> {
         let path = self.path(record.subject())?;
+        let _locked = self.lock()?;
         let exists = path.exists();
         if exists && !replace {
             return Err(StoreError::Exists(path));
@@ -140,9 +142,10 @@ impl Store {
     /// Removes a person's record, a damaged one, too.
     ///
     /// # Errors
-    /// [`StoreError::NotEnrolled`] if there is none.
+    /// [`StoreError::NotEnrolled`] if there is none; [`StoreError::Folder`].
     pub fn remove(&self, subject: &str) -> Result<(), StoreError> {
         let path = self.path(subject)?;
+        let _locked = self.lock()?;
         atomic_file::remove(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => StoreError::NotEnrolled(path),
             _ => self.fault(&path, source),
@@ -183,6 +186,16 @@ impl Store {
             unusable.extend(added.err());
         }
         Ok(People { roster, unusable })
+    }
+
+    /// Keeps others from changing the store until the result is dropped. What a killed enrollment
+    /// left is deleted first: it holds templates that `remove` would not find.
+    fn lock(&self) -> Result<Folder, StoreError> {
+        let locked = Folder::open(&self.folder).and_then(|folder| {
+            folder.lock_and_sweep()?;
+            Ok(folder)
+        });
+        locked.map_err(|source| self.fault(&self.folder, source))
     }
 
     fn path(&self, subject: &str) -> Result<PathBuf, EnrollmentError> {

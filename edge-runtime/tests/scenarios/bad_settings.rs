@@ -7,6 +7,8 @@ use shared::enrollment::EnrollmentRecord;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 /// What stands in the example, what stands there instead, and what the error says.
 const ROWS: &[(&str, &str, &str)] = &[
@@ -101,6 +103,7 @@ fn bad_configurations() {
         .replace("pin = 17", "")
         .replace("driver = \"simulated\"", "driver = \"rppal\"");
     check("door.toml", Some(pinless.as_bytes()), "needs a pin");
+    check("door.toml", Some(b""), "missing field `bundle`");
     check("door.toml", Some(b"\xFF\xFE"), "door.example.toml");
     check("door.toml", Some(&record()), "door.example.toml");
 }
@@ -166,4 +169,43 @@ fn a_store_is_private() {
         );
     }
     assert!(folder.join("ada.record").exists());
+}
+
+#[test]
+fn of_simultaneous_enrollments_of_one_name_one_is_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("people");
+    let record = EnrollmentRecord::decode(&record()).unwrap();
+    Store::open(&folder).unwrap();
+    let start = Barrier::new(8);
+    let add = || {
+        let store = Store::open(&folder).unwrap();
+        start.wait();
+        store.add(&record, false).is_ok()
+    };
+    let stored = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(add)).collect();
+        let stored = threads.into_iter().map(|t| t.join().unwrap());
+        stored.filter(|stored| *stored).count()
+    });
+    assert_eq!(stored, 1);
+}
+
+#[test]
+fn what_a_killed_enrollment_left_goes_with_the_next_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("people");
+    let store = Store::open(&folder).unwrap();
+    let left = folder.join(".writing-k1LLed");
+    let plant = || fs::write(&left, record()).unwrap();
+    plant();
+    store
+        .add(&EnrollmentRecord::decode(&record()).unwrap(), false)
+        .unwrap();
+    assert!(!left.exists() && folder.join("ada.record").exists());
+    plant();
+    store.remove("ada").unwrap();
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    plant();
+    assert!(store.remove("ada").is_err() && !left.exists());
 }
