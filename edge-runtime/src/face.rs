@@ -1,14 +1,14 @@
 //! From a photograph and its landmarks to the crop that the network takes.
 
 use image::RgbImage;
-use shared::align::{self, AlignTemplate, AlignedFace, DegenerateLandmarks, Landmarks};
+use shared::align::{self, AlignTemplate, AlignedFace, Landmarks, UnusableLandmarks};
 
 /// Why no face could be cut out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FaceError {
-    /// The landmarks are no face.
+    /// The landmarks are no face, or one of too few pixels.
     #[error(transparent)]
-    Landmarks(#[from] DegenerateLandmarks),
+    Landmarks(#[from] UnusableLandmarks),
     /// The landmarks lie elsewhere.
     #[error(
         "the landmarks lie outside the image of {width}x{height} pixels; they belong to another version of it, find them again"
@@ -65,6 +65,6 @@ mod tests {
         assert_eq!(align(&photo, &moved, template), Err(outside));
         let nowhere = Landmarks([Point::new(f32::NAN, 3.0); 5]);
         let error = align(&photo, &nowhere, template).unwrap_err();
-        assert_eq!(error, FaceError::Landmarks(DegenerateLandmarks));
+        assert_eq!(error, FaceError::Landmarks(UnusableLandmarks::Degenerate));
     }
 }

@@ -71,12 +71,24 @@ impl AlignTemplate {
     }
 }
 
-/// The landmarks span no face: they coincide or are not finite, so no similarity maps them.
+/// How far apart the eyes of the smallest face are, in pixels, seen from the front. The crop of a
+/// smaller one is a smear of a few colors, alike for many people.
+pub const MIN_EYE_DISTANCE_PX: f32 = 8.0;
+
+/// Why landmarks span no usable face.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the five landmarks coincide or are not finite; check the row of this image in landmarks.csv"
-)]
-pub struct DegenerateLandmarks;
+pub enum UnusableLandmarks {
+    /// No similarity maps them.
+    #[error(
+        "the five landmarks coincide or are not finite; check the row of this image in landmarks.csv"
+    )]
+    Degenerate,
+    /// Of too few pixels to tell people apart.
+    #[error(
+        "the face is too small: its eyes are less than {MIN_EYE_DISTANCE_PX} pixels apart; come nearer to the camera, or take a larger version of the image"
+    )]
+    TooSmall,
+}
 
 /// Rotation, uniform scale and translation: `(a x - b y + tx, b x + a y + ty)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,8 +104,9 @@ impl Similarity {
     /// in its closed form for two dimensions).
     ///
     /// # Errors
-    /// [`DegenerateLandmarks`] if `from` or `to` has no extent, or a coordinate is not finite.
-    pub fn fit(from: &Landmarks, to: &Landmarks) -> Result<Self, DegenerateLandmarks> {
+    /// [`UnusableLandmarks`]: `from` or `to` has no extent, a coordinate is not finite, or the
+    /// face in `from` is smaller than [`MIN_EYE_DISTANCE_PX`] allows.
+    pub fn fit(from: &Landmarks, to: &Landmarks) -> Result<Self, UnusableLandmarks> {
         let (cf, ct) = (centroid(from), centroid(to));
         let (mut dot, mut cross, mut spread) = (0.0, 0.0, 0.0);
         for (f, t) in from.0.iter().zip(&to.0) {
@@ -109,10 +122,16 @@ impl Similarity {
             tx: ct.x - a * cf.x + b * cf.y,
             ty: ct.y - b * cf.x - a * cf.y,
         };
-        // A face smaller than a tenth of a pixel, or larger than any sensor, is no face.
+        // A face larger than any sensor is no face.
         let scale = fit.scale();
-        let usable = (1e-4..1e4).contains(&scale) && fit.tx.is_finite() && fit.ty.is_finite();
-        usable.then_some(fit).ok_or(DegenerateLandmarks)
+        if !(scale >= 1e-4 && fit.tx.is_finite() && fit.ty.is_finite()) {
+            return Err(UnusableLandmarks::Degenerate);
+        }
+        // By the fit and not by the eyes alone, which are close together in a profile.
+        let [right, left, ..] = to.0;
+        let eyes = libm::hypotf(left.x - right.x, left.y - right.y) / scale;
+        let large = eyes >= MIN_EYE_DISTANCE_PX;
+        large.then_some(fit).ok_or(UnusableLandmarks::TooSmall)
     }
 
     /// Length of a unit vector after the map.
@@ -181,8 +200,22 @@ mod tests {
             let landmarks = Landmarks([p; 5]);
             assert_eq!(
                 Similarity::fit(&landmarks, &Landmarks(ARCFACE)),
-                Err(DegenerateLandmarks)
+                Err(UnusableLandmarks::Degenerate)
             );
         }
+    }
+
+    #[test]
+    fn a_face_of_a_few_pixels_is_refused() {
+        let on_template = Landmarks(ARCFACE);
+        for (eyes, taken) in [(30.0, true), (8.1, true), (7.9, false), (0.01, false)] {
+            let scale = eyes / (ARCFACE[1].x - ARCFACE[0].x);
+            let fit = Similarity::fit(&moved(scale, 0.0, 50.0, 60.0), &on_template);
+            let refused = Some(UnusableLandmarks::TooSmall).filter(|_| !taken);
+            assert_eq!(fit.err(), refused, "{eyes} px");
+        }
+        // A profile: the eyes are close together, and the face is large.
+        let narrow = ARCFACE.map(|p| Point::new(p.x / 10.0, p.y));
+        assert!(Similarity::fit(&Landmarks(narrow), &on_template).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! The warp: cuts a face out of an image so that its landmarks lie on the template.
 
-use super::{AlignTemplate, DegenerateLandmarks, Landmarks, Point, Similarity};
+use super::{AlignTemplate, Landmarks, Point, Similarity, UnusableLandmarks};
 use alloc::vec::Vec;
 
 /// A borrowed image: RGB bytes, rows from the top, no padding.
@@ -109,12 +109,12 @@ pub fn mirror_rows(pixels: &mut [u8], width: usize) {
 /// the image; what lies outside the image is black.
 ///
 /// # Errors
-/// [`DegenerateLandmarks`] as [`Similarity::fit`].
+/// [`UnusableLandmarks`] as [`Similarity::fit`].
 pub fn align(
     image: RgbImage<'_>,
     landmarks: &Landmarks,
     template: AlignTemplate,
-) -> Result<AlignedFace, DegenerateLandmarks> {
+) -> Result<AlignedFace, UnusableLandmarks> {
     let to_crop = Similarity::fit(landmarks, &template.landmarks())?;
     let to_image = to_crop.inverted();
     let mut pixels = Vec::with_capacity(template.rgb_len());
