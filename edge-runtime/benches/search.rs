@@ -26,7 +26,7 @@ impl Noise {
 
 fn gallery(people: usize, len: usize, noise: &mut Noise, model: Digest) -> Roster {
     // Adding looks for a second person of that name, so large rosters take a while to make.
-    let mut roster = Roster::new(model);
+    let mut roster = Roster::new(model, len);
     for person in 0..people {
         let templates = vec![noise.embedding(len)];
         let record = EnrollmentRecord::new(&format!("p{person}"), model, templates, 0);

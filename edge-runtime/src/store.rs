@@ -6,7 +6,6 @@
 use crate::atomic_file::{self, Folder, WriteError};
 use crate::capped_file::{self, ReadError};
 use shared::bundle::Manifest;
-use shared::embedding::{DegenerateEmbedding, ForeignModel};
 use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
 use shared::envelope::{EnvelopeError, Kind};
 use shared::roster::{Roster, RosterError};
@@ -88,8 +87,14 @@ pub struct People {
     pub unusable: Vec<RecordError>,
 }
 
-/// A record that can be used, or why it cannot.
-pub type Listed = Result<EnrollmentRecord, RecordError>;
+/// One file of the store.
+pub struct Listed {
+    /// Who is enrolled in it, by the file's name: whom [`Store::remove`] takes. `None` if the file
+    /// was given a name that no subject has.
+    pub subject: Option<String>,
+    /// The record, or why it cannot be used.
+    pub record: Result<EnrollmentRecord, RecordError>,
+}
 
 /// A folder of enrollment records.
 pub struct Store {
@@ -157,16 +162,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Folder`] if the folder cannot be listed.
     pub fn list(&self, manifest: &Manifest) -> Result<Vec<Listed>, StoreError> {
-        let fault = |source| self.fault(&self.folder, source);
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(fault)? {
-            let path = entry.map_err(fault)?.path();
-            if path.extension().is_some_and(|e| e == EXTENSION) {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        Ok(paths.iter().map(|path| read(path, manifest)).collect())
+        Ok(self.read(manifest)?.1)
     }
 
     /// Everybody who can be identified with the bundle of that manifest. A record of another
@@ -175,17 +171,36 @@ impl Store {
     /// # Errors
     /// [`StoreError::Folder`] if the folder cannot be listed.
     pub fn load(&self, manifest: &Manifest) -> Result<People, StoreError> {
-        let mut roster = Roster::new(manifest.model_digest);
-        let mut unusable = Vec::new();
-        for listed in self.list(manifest)? {
-            let added = listed.and_then(|record| {
-                let path = self.folder.join(file_name(record.subject()));
-                let unfit = |source| RecordError::Roster { path, source };
-                roster.add(&record).map_err(unfit)
-            });
-            unusable.extend(added.err());
-        }
+        let (roster, listed) = self.read(manifest)?;
+        let unusable = listed.into_iter().filter_map(|l| l.record.err());
+        let unusable = unusable.collect();
         Ok(People { roster, unusable })
+    }
+
+    fn read(&self, manifest: &Manifest) -> Result<(Roster, Vec<Listed>), StoreError> {
+        let mut roster = Roster::new(manifest.model_digest, manifest.embedding_len as usize);
+        let mut listed = Vec::new();
+        for path in self.paths().map_err(|e| self.fault(&self.folder, e))? {
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            let subject = stem.filter(|stem| check_subject(stem).is_ok());
+            listed.push(Listed {
+                subject: subject.map(Into::into),
+                record: read(&path, &mut roster),
+            });
+        }
+        Ok((roster, listed))
+    }
+
+    fn paths(&self) -> io::Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|e| e == EXTENSION) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
     }
 
     /// Keeps others from changing the store until the result is dropped. What a killed enrollment
@@ -213,7 +228,8 @@ fn file_name(subject: &str) -> String {
     format!("{subject}.{EXTENSION}")
 }
 
-fn read(path: &Path, manifest: &Manifest) -> Listed {
+/// Reads a record and adds it to the roster, which says whether it can be used.
+fn read(path: &Path, roster: &mut Roster) -> Result<EnrollmentRecord, RecordError> {
     let bytes = capped_file::read(path, MAX_FILE_LEN)?;
     let record = EnrollmentRecord::decode(&bytes).map_err(|source| RecordError::Content {
         path: path.into(),
@@ -222,25 +238,13 @@ fn read(path: &Path, manifest: &Manifest) -> Listed {
     if path.file_stem().is_none_or(|stem| stem != record.subject()) {
         return Err(RecordError::WrongName(path.into()));
     }
-    match check(&record, manifest) {
+    match roster.add(&record) {
         Ok(()) => Ok(record),
         Err(source) => Err(RecordError::Roster {
             path: path.into(),
             source,
         }),
     }
-}
-
-/// Whether the record's templates may be compared with those of the bundle's network.
-fn check(record: &EnrollmentRecord, manifest: &Manifest) -> Result<(), RosterError> {
-    let (found, expected) = (record.model, manifest.model_digest);
-    if found != expected {
-        return Err(ForeignModel { found, expected }.into());
-    }
-    // A roster takes the length of its first record, so a wrong one must not be the first.
-    let len = record.reference()?.as_slice().len();
-    let fits = len == manifest.embedding_len as usize;
-    fits.then_some(()).ok_or(DegenerateEmbedding.into())
 }
 
 #[cfg(unix)]

@@ -8,6 +8,7 @@ use alloc::{collections::BTreeMap, string::String, vec::Vec};
 /// The people a door knows, under one model.
 pub struct Roster {
     model: Digest,
+    embedding_len: usize,
     subjects: Vec<String>,
     /// Where each is in `subjects`.
     positions: BTreeMap<String, usize>,
@@ -21,7 +22,7 @@ pub enum RosterError {
     /// Enrolled under another model.
     #[error("an enrollment cannot be used: {0}")]
     ForeignModel(#[from] ForeignModel),
-    /// The record's templates cancel, or have another length than those before.
+    /// The record's templates cancel, or have another length than the model's.
     #[error("an enrollment cannot be used: {0}")]
     Degenerate(#[from] DegenerateEmbedding),
     /// Two records of one name.
@@ -41,10 +42,11 @@ pub struct Candidate<'a> {
 }
 
 impl Roster {
-    /// An empty gallery for templates of that model.
-    pub fn new(model: Digest) -> Self {
+    /// An empty gallery for templates of that model, which have `embedding_len` numbers.
+    pub fn new(model: Digest, embedding_len: usize) -> Self {
         Self {
             model,
+            embedding_len,
             subjects: Vec::new(),
             positions: BTreeMap::new(),
             references: Vec::new(),
@@ -67,10 +69,7 @@ impl Roster {
             return Err(RosterError::Duplicate);
         }
         let reference = record.reference()?;
-        if self
-            .stride()
-            .is_some_and(|stride| stride != reference.as_slice().len())
-        {
+        if reference.as_slice().len() != self.embedding_len {
             return Err(DegenerateEmbedding.into());
         }
         self.references.extend(reference.as_slice());
@@ -131,14 +130,10 @@ impl Roster {
         self.positions.get(subject).copied()
     }
 
-    fn stride(&self) -> Option<usize> {
-        self.references.len().checked_div(self.len())
-    }
-
     /// The embedding length, if the probe may be compared.
     fn check(&self, probe: &Template) -> Result<usize, ForeignModel> {
         let len = probe.embedding.as_slice().len();
-        let comparable = probe.model == self.model && self.stride().is_none_or(|s| s == len);
+        let comparable = probe.model == self.model && len == self.embedding_len;
         let foreign = ForeignModel {
             found: probe.model,
             expected: self.model,
@@ -175,7 +170,7 @@ mod tests {
     }
 
     fn roster() -> Roster {
-        let mut roster = Roster::new(Digest::of(b"m"));
+        let mut roster = Roster::new(Digest::of(b"m"), 2);
         PEOPLE
             .iter()
             .for_each(|(name, raw)| roster.add(&record(b"m", name, raw)).unwrap());
@@ -208,7 +203,7 @@ mod tests {
 
     #[test]
     fn an_empty_gallery_knows_nobody() {
-        let roster = Roster::new(Digest::of(b"m"));
+        let roster = Roster::new(Digest::of(b"m"), 2);
         assert!(roster.is_empty());
         assert_eq!(roster.identify(&probe(b"m", &[1.0, 0.0])), Ok(None));
         assert_eq!(roster.verify("ada", &probe(b"m", &[1.0, 0.0])), Ok(None));
@@ -216,7 +211,7 @@ mod tests {
 
     #[test]
     fn one_person_has_no_runner_up() {
-        let mut roster = Roster::new(Digest::of(b"m"));
+        let mut roster = Roster::new(Digest::of(b"m"), 2);
         roster.add(&record(b"m", "ada", &[1.0, 0.0])).unwrap();
         assert_eq!(
             roster
@@ -243,5 +238,8 @@ mod tests {
             Err(RosterError::Duplicate)
         );
         assert_eq!(roster.len(), 3);
+        // The first record does not set the length.
+        let mut empty = Roster::new(Digest::of(b"m"), 2);
+        assert!(empty.add(&record(b"m", "dan", &[1.0, 0.0, 0.0])).is_err());
     }
 }

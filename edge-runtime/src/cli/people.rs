@@ -72,7 +72,8 @@ pub(super) struct List {
     config: PathBuf,
 }
 
-/// One record; without a subject it cannot be used, and `reason` says why.
+/// One record. If it is not usable, `reason` says why, and `subject` is whom to enroll anew or to
+/// remove; it is null only where the file has a name that is no subject's.
 #[derive(Serialize)]
 struct Line {
     subject: Option<String>,
@@ -96,24 +97,23 @@ impl List {
 
 impl From<Listed> for Line {
     fn from(listed: Listed) -> Self {
-        let record = listed.as_ref().ok();
+        let record = listed.record.as_ref().ok();
         Self {
-            subject: record.map(|r| r.subject().into()),
             templates: record.map(EnrollmentRecord::template_count),
             enrolled_at: record.map(|r| r.enrolled_at),
             usable: record.is_some(),
-            reason: listed.as_ref().err().map(ToString::to_string),
+            reason: listed.record.as_ref().err().map(ToString::to_string),
+            subject: listed.subject,
         }
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.subject, &self.reason) {
-            (Some(subject), _) => {
-                write!(f, "{subject}  {} templates", self.templates.unwrap_or(0))
-            }
-            (None, reason) => write!(f, "not usable: {}", reason.as_deref().unwrap_or("")),
+        let subject = self.subject.as_deref().unwrap_or("?");
+        match &self.reason {
+            Some(reason) => write!(f, "{subject}  not usable: {reason}"),
+            None => write!(f, "{subject}  {} templates", self.templates.unwrap_or(0)),
         }
     }
 }

@@ -197,9 +197,19 @@ fn unusable_records_are_listed_and_told() {
     bundle::write(&scene.path("model.bundle"), &bundle_of(2)).unwrap();
     let list = call(&scene, "list --json --config door.toml").json();
     assert_eq!(list[0]["usable"], false);
+    assert_eq!(list[0]["subject"], "ada");
     assert!(list[0]["reason"].as_str().unwrap().contains("ada.record"));
     let run = call(&scene, "run --json --config door.toml").json();
     assert_eq!(run[1]["event"], "record_unusable");
+
+    // A name that `remove` would not take is not offered.
+    std::fs::write(scene.path("people/b b.record"), "x").unwrap();
+    let list = call(&scene, "list --json --config door.toml").json();
+    assert_eq!(list[1]["subject"], Value::Null);
+    let text = call(&scene, "list --config door.toml").lines;
+    assert!(text[0].starts_with("ada  not usable: people/ada.record"));
+    assert!(text[1].starts_with("?  not usable: people/b b.record"));
+    assert_eq!(call(&scene, "remove --config door.toml ada").status, 0);
 }
 
 #[test]
