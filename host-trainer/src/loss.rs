@@ -16,7 +16,7 @@ pub enum LossConfig {
         /// Taken from the true class's cosine, 0 to 1.
         margin: f64,
         /// Steps in which the margin grows from 0 to its value, evenly; 0 for the whole margin at
-        /// once, as the paper has it. A short training fits better with a ramp.
+        /// once, as the paper has it.
         #[serde(default)]
         margin_ramp_steps: u64,
     },

@@ -27,7 +27,8 @@ pub enum Precision {
     Int8Weights,
 }
 
-/// A threshold, and what it was measured to do.
+/// A threshold, and what it was measured to do: the mean of up to three images of a person, as a
+/// door enrolls them, against each other image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OperatingPoint {
     /// A pair matches if its cosine score is at least this.
