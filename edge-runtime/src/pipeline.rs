@@ -91,22 +91,19 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
         let relocked = keeper.relock();
         let at_ms = millis(started.elapsed());
         let ended = watched.unwrap_or_else(|panic| Err(RunError::Panic(crate::said(&*panic))));
-        let reason = match &ended {
-            Ok(reason) => (*reason).to_owned(),
-            Err(error) => error.to_string(),
+        let mut told = Ok(());
+        let ended = match relocked {
+            Ok(None) => ended,
+            Ok(Some(_)) => {
+                told = events(&Event::Relocked { at_ms });
+                ended
+            }
+            Err(lock) => Err(RunError::NotLocked {
+                lock,
+                reason: why(&ended),
+            }),
         };
-        let (ended, told) = match relocked {
-            Ok(None) => (ended.map(drop), Ok(())),
-            Ok(Some(_)) => (ended.map(drop), events(&Event::Relocked { at_ms })),
-            Err(lock) => (
-                Err(RunError::NotLocked {
-                    lock,
-                    reason: reason.clone(),
-                }),
-                Ok(()),
-            ),
-        };
-        let reason = ended.as_ref().err().map_or(reason, ToString::to_string);
+        let reason = why(&ended);
         let told = told.and(events(&Event::Stopped { at_ms, reason }));
         ended?;
         Ok(told?)
@@ -302,6 +299,13 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
             (self.events)(&Event::Relocked { at_ms })?;
         }
         Ok(())
+    }
+}
+
+fn why(ended: &Result<&'static str, RunError>) -> String {
+    match ended {
+        Ok(reason) => (*reason).into(),
+        Err(error) => error.to_string(),
     }
 }
 

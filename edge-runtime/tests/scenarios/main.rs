@@ -9,6 +9,7 @@ mod bad_input;
 mod bad_settings;
 mod command_line;
 mod door;
+mod lock;
 mod networks;
 mod onnx;
 mod people;

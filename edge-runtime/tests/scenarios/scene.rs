@@ -15,7 +15,7 @@ use edge_runtime::landmarks::HEADER;
 use edge_runtime::network::Network;
 use edge_runtime::pipeline::{Pipeline, RunError};
 use edge_runtime::store::Store;
-use embedded_hal::digital::PinState;
+use embedded_hal::digital::{OutputPin, PinState};
 use shared::align::AlignTemplate;
 use shared::bundle::{
     Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace, model_digest,
@@ -142,10 +142,23 @@ impl Scene {
         &self,
         claim: Option<&str>,
         stop: &mpsc::Receiver<()>,
+        at_event: impl FnMut(&Event) -> std::io::Result<()>,
+    ) -> Ran {
+        let (pin, recording) = SimulatedPin::new();
+        let mut ran = self.run_with(pin, claim, stop, at_event);
+        ran.levels = recording.levels();
+        ran
+    }
+
+    /// Runs the door with a pin, whose levels are not known.
+    pub(crate) fn run_with(
+        &self,
+        pin: impl OutputPin + Send + 'static,
+        claim: Option<&str>,
+        stop: &mpsc::Receiver<()>,
         mut at_event: impl FnMut(&Event) -> std::io::Result<()>,
     ) -> Ran {
         let config = self.config();
-        let (pin, recording) = SimulatedPin::new();
         let lock = Lock::new(pin, &config.door).unwrap();
         let loaded = bundle::load(&config.bundle).unwrap();
         let claim = claim.map(Into::into);
@@ -172,7 +185,7 @@ impl Scene {
         });
         Ran {
             events,
-            levels: recording.levels(),
+            levels: Vec::new(),
             ended,
             unusable,
         }
