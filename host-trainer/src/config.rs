@@ -1,5 +1,6 @@
 //! The recipe: one TOML file that says everything about a training run.
 
+use crate::augment::AugmentConfig;
 use crate::backbone::BackboneConfig;
 use crate::backbone::graph::Graph;
 use crate::dataset::DataConfig;
@@ -19,10 +20,13 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Recipe {
     /// For people.
     pub name: String,
-    /// Of everything drawn at random: weights, order of images, mirroring.
+    /// Of everything drawn at random: weights, order of images, augmentation.
     pub seed: u64,
     /// Where the faces come from.
     pub data: DataConfig,
+    /// How they are changed at random.
+    #[serde(default)]
+    pub augmentation: AugmentConfig,
     /// How pixels become numbers.
     pub input: InputConfig,
     /// The network.
@@ -55,8 +59,6 @@ pub struct TrainingConfig {
     pub batch_size: usize,
     /// Steps until the end.
     pub steps: u64,
-    /// Mirror each image with probability one half.
-    pub mirror: bool,
     /// Number format of activations and gradients; weights are always 32-bit.
     pub precision: ComputePrecision,
     /// Steps from one checkpoint to the next.
@@ -166,7 +168,7 @@ impl Recipe {
         ];
         match rows.iter().find(|(good, _)| !good) {
             Some((_, reason)) => Err((*reason).into()),
-            None => self.data.check(),
+            None => self.data.check().and_then(|()| self.augmentation.check()),
         }
     }
 
@@ -261,6 +263,19 @@ mod tests {
             "\"sphereface20\"",
             "there are no fields",
         );
+        check("mirror = ", "mirorr = ", "mirorr");
+        let jpeg = |rest: &str| format!("mirror = true\njpeg = {{ probability = {rest} }}");
+        check(
+            "mirror = true",
+            &jpeg("2.0, quality = [30, 90]"),
+            "augmentation.jpeg] probability",
+        );
+        check(
+            "mirror = true",
+            &jpeg("0.5, quality = [90, 30]"),
+            "smaller one first",
+        );
+        check("mirror = true", &jpeg("0.5"), "quality");
         check("people = 400", "people = 5000000000", "people");
         check("people = 400", "people = 1000000", "times pictures = ");
         for bytes in [vec![0xff; 10], vec![b' '; (MAX_BYTES + 1) as usize]] {

@@ -1,5 +1,6 @@
 //! The training loop.
 
+use crate::augment::augment;
 use crate::backbone::Module;
 use crate::checkpoint::{self, CheckpointError, Progress};
 use crate::config::{ComputePrecision, Recipe};
@@ -99,7 +100,6 @@ pub fn train(
     let order = Order {
         seed: recipe.seed,
         batch_size: training.batch_size,
-        mirror: training.mirror,
         first_step: done,
         end_step: training.steps,
     };
@@ -200,7 +200,10 @@ impl<'a> Run<'a> {
 
     /// One step; gives the loss, still on the device.
     fn step(&mut self, batch: &Batch, step: u64) -> Tensor {
-        let images = images(batch, &self.input, self.device);
+        let first = step * self.recipe.training.batch_size as u64;
+        let faces = pixels(batch, &self.input, self.device);
+        let faces = augment(&faces, &self.recipe.augmentation, self.recipe.seed, first);
+        let images = normalized(&faces, &self.input);
         let labels = Tensor::from_slice(&batch.labels).to_device(self.device);
         let embed = || self.module.forward(&images, true);
         let embeddings = match self.recipe.training.precision {
@@ -218,24 +221,31 @@ impl<'a> Run<'a> {
     }
 }
 
-/// `[B, 3, H, W]` floats with the channels innermost, normalized as [`InputSpec::prepare`] does.
+/// A batch as the network takes it: `[B, 3, H, W]` f32 with the channels innermost in memory,
+/// normalized as [`InputSpec::prepare`] does.
 pub fn images(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
-    let (height, width) = (
-        input.template.height() as i64,
-        input.template.width() as i64,
-    );
-    let bytes = Tensor::from_slice(&batch.pixels)
-        .view([-1, height, width, 3])
-        .to_device(device);
-    let planes = bytes.permute([0, 3, 1, 2]);
-    let planes = match input.pixel_order {
-        PixelOrder::Rgb => planes,
-        PixelOrder::Bgr => planes.flip([1]),
-    };
+    normalized(&pixels(batch, input, device).to_kind(Kind::Float), input)
+}
+
+/// `[B, 3, H, W]` bytes, RGB.
+fn pixels(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
+    let (height, width) = (input.template.height(), input.template.width());
+    Tensor::from_slice(&batch.pixels)
+        .view([-1, height as i64, width as i64, 3])
+        .to_device(device)
+        .permute([0, 3, 1, 2])
+}
+
+/// Orders the planes of `[B, 3, H, W]` f32, RGB in 0 to 255, and subtracts and divides.
+fn normalized(faces: &Tensor, input: &InputSpec) -> Tensor {
     let row = |values: [f32; 3]| {
         Tensor::from_slice(&values)
             .view([1, 3, 1, 1])
-            .to_device(device)
+            .to_device(faces.device())
     };
-    native::channels_last(&((planes.to_kind(Kind::Float) - row(input.mean)) / row(input.std)))
+    let planes = match input.pixel_order {
+        PixelOrder::Rgb => faces.shallow_clone(),
+        PixelOrder::Bgr => faces.flip([1]),
+    };
+    native::channels_last(&((planes - row(input.mean)) / row(input.std)))
 }
