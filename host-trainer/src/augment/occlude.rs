@@ -114,7 +114,7 @@ mod tests {
         // Uniform on 0 to 255: mean 127.5, deviation 73.9; 2,016 of them.
         let figures = [noisy.mean(Kind::Double), noisy.std(true)].map(|x| x.double_value(&[]));
         assert!((figures[0] - 127.5).abs() < 6.0 && (figures[1] - 73.9).abs() < 3.0);
-        let _ = window(&covered).copy_(&window(&images));
+        window(&covered).copy_(&window(&images));
         assert!(covered.equal(&images));
     }
 
