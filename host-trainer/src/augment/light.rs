@@ -1,10 +1,10 @@
 //! Color, exposure, low light.
 
-use super::step::{Step, luma, per_image, random_bytes};
+use super::step::{Step, fill_random, luma, per_image};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// Bytes that are added to a nearly normal number: mean 4 x 127.5, variance 4 x (256^2 - 1) / 12.
 const BYTES: usize = 4;
@@ -141,15 +141,17 @@ impl Step for LowLight {
 
     fn apply(images: &Tensor, drawn: &[Dusk]) -> Tensor {
         let (device, size) = (images.device(), images.size());
-        let len = size[1..].iter().product::<i64>() as usize * BYTES;
-        let bytes = drawn.iter().flat_map(|dusk| random_bytes(dusk.seed, len));
-        let sum = Tensor::from_slice(&bytes.collect::<Vec<u8>>())
-            .view([size[0], BYTES as i64, size[1], size[2], size[3]])
-            .to_device(device)
-            .sum_dim_intlist([1].as_slice(), false, Kind::Float);
+        let len = BYTES * size[1..].iter().product::<i64>() as usize;
+        let mut bytes = vec![0; drawn.len() * len];
+        for (dusk, bytes) in drawn.iter().zip(bytes.chunks_exact_mut(len)) {
+            fill_random(dusk.seed, bytes);
+        }
+        let sum = |bytes: &[u8]| bytes.iter().map(|byte| f32::from(*byte)).sum();
+        let sums: Vec<f32> = bytes.chunks_exact(BYTES).map(sum).collect();
+        let sums = Tensor::from_slice(&sums).view(&size[..]).to_device(device);
         let numbers = drawn.iter().map(|dusk| [dusk.light, dusk.noise]);
         let numbers = per_image(numbers, device);
-        let noise = (sum - BYTES_MEAN) * (numbers.narrow(1, 1, 1) / BYTES_DEVIATION);
+        let noise = (sums - BYTES_MEAN) * (numbers.narrow(1, 1, 1) / BYTES_DEVIATION);
         images * numbers.narrow(1, 0, 1) + noise
     }
 }
@@ -157,7 +159,7 @@ impl Step for LowLight {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
+    use tch::{Device, Kind};
 
     fn flat(rgb: [f32; 3]) -> Tensor {
         let color = per_image([rgb].into_iter(), Device::Cpu);

@@ -1,6 +1,6 @@
 //! Something before the face.
 
-use super::step::{Step, per_image, random_bytes};
+use super::step::{Step, fill_random, per_image};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -78,13 +78,17 @@ impl Step for Occlusion {
             covered(1, size[2], [1, 1, -1, 1]),
         );
         let area = (size[2] * size[3]) as usize;
-        let fill = drawn.iter().flat_map(|patch| match patch.fill {
-            Fill::Color(color) => color.iter().flat_map(|c| vec![*c; area]).collect(),
-            Fill::Noise(seed) => random_bytes(seed, 3 * area),
-        });
-        let fill = Tensor::from_slice(&fill.collect::<Vec<u8>>())
-            .view(&size[..])
-            .to_device(device);
+        let mut fill = vec![0; drawn.len() * 3 * area];
+        for (patch, fill) in drawn.iter().zip(fill.chunks_exact_mut(3 * area)) {
+            match patch.fill {
+                Fill::Color(color) => {
+                    let planes = fill.chunks_exact_mut(area).zip(color);
+                    planes.for_each(|(plane, level)| plane.fill(level));
+                }
+                Fill::Noise(seed) => fill_random(seed, fill),
+            }
+        }
+        let fill = Tensor::from_slice(&fill).view(&size[..]).to_device(device);
         fill.to_kind(Kind::Float)
             .where_self(&across.logical_and(&down), images)
     }

@@ -104,11 +104,9 @@ pub(super) fn luma(images: &Tensor) -> Tensor {
     red + green + blue
 }
 
-/// `len` random bytes that a number fixes.
-pub(super) fn random_bytes(seed: u64, len: usize) -> Vec<u8> {
-    let mut bytes = vec![0; len];
-    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut bytes);
-    bytes
+/// Random bytes that a number fixes.
+pub(super) fn fill_random(seed: u64, bytes: &mut [u8]) {
+    ChaCha8Rng::seed_from_u64(seed).fill_bytes(bytes);
 }
 
 /// Smooth pictures of `[height, width]`, whole levels, no two alike; `[N, 3, H, W]` f32.
