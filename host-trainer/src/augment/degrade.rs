@@ -51,7 +51,7 @@ impl Step for Blur {
             // The pixel itself and its images behind the two mirrors.
             let weights = bell(&to - &from)
                 + bell(&to + &from + 1.0)
-                + bell((&to + &from - (2 * side - 1) as f64).abs());
+                + bell(&to + &from - (2 * side - 1) as f64);
             let total = weights.sum_dim_intlist([-1].as_slice(), true, Kind::Float);
             weights / total
         })
