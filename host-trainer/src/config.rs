@@ -172,7 +172,7 @@ impl Recipe {
         Ok(recipe)
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let graph = self.backbone.graph().map_err(|error| error.to_string())?;
         let training = &self.training;
         let rows = [

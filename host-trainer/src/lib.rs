@@ -21,6 +21,7 @@ pub mod export;
 pub mod quantize;
 
 pub mod evaluate;
+pub mod experiment;
 pub mod measure;
 pub mod operating_point;
 

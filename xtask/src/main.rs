@@ -10,6 +10,7 @@ mod demo;
 mod deploy;
 mod disk;
 mod evaluate;
+mod experiment;
 mod libtorch;
 mod python;
 mod setup;
@@ -33,6 +34,7 @@ enum Command {
     Test,
     Train(train::Args),
     Evaluate(evaluate::Args),
+    Experiment(experiment::Args),
     Deploy(deploy::Args),
     Bench(bench::Args),
 }
@@ -54,6 +56,7 @@ fn run() -> anyhow::Result<()> {
         Command::Test => test::run(),
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Experiment(args) => experiment::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Bench(args) => bench::run(&args),
     }

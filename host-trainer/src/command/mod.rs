@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod evaluate;
+mod experiment;
 mod report;
 mod synthesize;
 mod train;
@@ -19,6 +20,7 @@ pub(crate) struct Cli {
 enum Command {
     Train(train::Train),
     Evaluate(evaluate::Evaluate),
+    Experiment(experiment::Experiments),
     Synthesize(synthesize::Synthesize),
     Report(report::Report),
 }
@@ -28,6 +30,7 @@ impl Cli {
         match &self.command {
             Command::Train(train) => train.run(),
             Command::Evaluate(evaluate) => evaluate.run(),
+            Command::Experiment(experiment) => experiment.run(),
             Command::Synthesize(synthesize) => synthesize.run(),
             Command::Report(report) => report.run(),
         }

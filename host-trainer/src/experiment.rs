@@ -1,0 +1,300 @@
+//! What an experiment compares, and the table that comes of it.
+
+use crate::config::{Recipe, RecipeError};
+use crate::loss::LossConfig;
+use edge_runtime::capped_file::{self, ReadError};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The longest experiment that is read.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Trainings that differ in their loss.
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    base: Recipe,
+    file: File,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Beside the experiment: what all runs have in common.
+    recipe: PathBuf,
+    /// Each variant is trained with each.
+    seeds: Vec<u64>,
+    variant: Vec<Variant>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Variant {
+    /// Lower-case letters, digits, points and hyphens; the name of its folder.
+    name: String,
+    loss: LossConfig,
+    learning_rate: f64,
+}
+
+/// One training of an experiment.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Of which variant.
+    pub variant: String,
+    /// All of it, the seed among it.
+    pub recipe: Recipe,
+}
+
+/// Why an experiment cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// No such file, or no experiment by its size.
+    #[error("experiment {0}; those that come with the project are in host-trainer/experiments/")]
+    Read(#[from] ReadError),
+    /// Not TOML, an unknown or missing field, a wrong type.
+    #[error("experiment {path}: {source}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what was expected.
+        source: Box<toml::de::Error>,
+    },
+    /// A value without meaning.
+    #[error("experiment {path}: {reason}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        reason: String,
+    },
+    /// What all runs have in common cannot be used.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+}
+
+impl Experiment {
+    /// Reads and checks an experiment and its recipe.
+    ///
+    /// # Errors
+    /// [`ExperimentError`].
+    pub fn read(path: &Path) -> Result<Self, ExperimentError> {
+        let bytes = capped_file::read(path, MAX_BYTES)?;
+        let file: File = toml::from_str(&String::from_utf8_lossy(&bytes)).map_err(|source| {
+            ExperimentError::Parse {
+                path: path.into(),
+                source: source.into(),
+            }
+        })?;
+        let base = Recipe::read(&path.with_file_name(&file.recipe))?;
+        let experiment = Self { base, file };
+        experiment
+            .check()
+            .map_err(|reason| ExperimentError::Value {
+                path: path.into(),
+                reason,
+            })?;
+        Ok(experiment)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let File { seeds, variant, .. } = &self.file;
+        if seeds.is_empty() || variant.is_empty() {
+            return Err("it needs at least one seed and one variant".into());
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+        for (i, one) in variant.iter().enumerate() {
+            let name = &one.name;
+            if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+                return Err(format!(
+                    "the name {name:?} must be of lower-case letters, digits, points and hyphens"
+                ));
+            }
+            if variant[..i].iter().any(|other| other.name == *name) {
+                return Err(format!("two variants are called {name}"));
+            }
+        }
+        self.runs().try_for_each(|run| run.recipe.check())
+    }
+
+    /// All trainings, seed after seed, so that a part of them compares all variants.
+    pub fn runs(&self) -> impl Iterator<Item = Run> {
+        let of_seed = move |seed: &u64| {
+            let seed = *seed;
+            self.file.variant.iter().map(move |variant| {
+                let mut recipe = self.base.clone();
+                recipe.name = variant.name.clone();
+                recipe.seed = seed;
+                recipe.loss = variant.loss.clone();
+                recipe.optimizer.learning_rate = variant.learning_rate;
+                let variant = variant.name.clone();
+                Run { variant, recipe }
+            })
+        };
+        self.file.seeds.iter().flat_map(of_seed)
+    }
+}
+
+/// Where a column of the table comes from: its title, the measurement, and the place in its JSON.
+const COLUMNS: [(&str, Measurement, &str); 8] = [
+    ("held out: EER", Measurement::HeldOut, "/quantized/eer"),
+    (
+        "TAR at FAR 0.01",
+        Measurement::HeldOut,
+        "/quantized/tar/0.01",
+    ),
+    (
+        "TAR at FAR 0.001",
+        Measurement::HeldOut,
+        "/quantized/tar/0.001",
+    ),
+    ("LFW accuracy", Measurement::Lfw, "/accuracy"),
+    ("LFW TAR at FAR 0.01", Measurement::Lfw, "/tar/0.01"),
+    (
+        "BLUFR VR at FAR 0.1 %",
+        Measurement::Blufr,
+        "/verification/1/vr/mean_minus_std",
+    ),
+    (
+        "BLUFR VR at FAR 0.01 %",
+        Measurement::Blufr,
+        "/verification/0/vr/mean_minus_std",
+    ),
+    (
+        "BLUFR DIR at FAR 1 %",
+        Measurement::Blufr,
+        "/identification/dir/mean_minus_std",
+    ),
+];
+
+/// What a run was measured with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measurement {
+    /// `evaluation.json` of the training.
+    HeldOut,
+    /// The 6,000 pairs of LFW's View 2.
+    Lfw,
+    /// LFW's BLUFR trials.
+    Blufr,
+}
+
+/// Figures of the variants, a number for each seed.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// By variant, in their order, then by column.
+    rows: Vec<(String, BTreeMap<usize, Vec<f64>>)>,
+}
+
+impl Results {
+    /// Takes the figures of one run; what the measurement does not tell stays open.
+    pub fn add(&mut self, variant: &str, measurement: Measurement, figures: &serde_json::Value) {
+        let row = match self.rows.iter().position(|(name, _)| name == variant) {
+            Some(row) => row,
+            None => {
+                self.rows.push((variant.into(), BTreeMap::new()));
+                self.rows.len() - 1
+            }
+        };
+        for (column, (_, of, pointer)) in COLUMNS.iter().enumerate() {
+            let figure = figures.pointer(pointer).and_then(serde_json::Value::as_f64);
+            if let Some(figure) = figure.filter(|_| *of == measurement) {
+                self.rows[row].1.entry(column).or_default().push(figure);
+            }
+        }
+    }
+
+    /// A table in Markdown: mean and standard deviation over the seeds, in percent. Columns that no
+    /// run has a figure for are left out.
+    pub fn table(&self) -> String {
+        let known = |column: &usize| self.rows.iter().any(|(_, row)| row.contains_key(column));
+        let columns: Vec<usize> = (0..COLUMNS.len()).filter(known).collect();
+        let titles: Vec<&str> = columns.iter().map(|c| COLUMNS[*c].0).collect();
+        let mut table = format!("| variant | seeds | {} |\n", titles.join(" | "));
+        table += &format!("|---|---|{}\n", "---|".repeat(columns.len()));
+        for (name, row) in &self.rows {
+            let cells = columns.iter().map(|column| match row.get(column) {
+                Some(figures) => mean_and_deviation(figures),
+                None => "".into(),
+            });
+            let seeds = row.values().map(Vec::len).max().unwrap_or(0);
+            let cells = cells.collect::<Vec<_>>().join(" | ");
+            table += &format!("| {name} | {seeds} | {cells} |\n");
+        }
+        table
+    }
+}
+
+/// In percent; one figure has no deviation.
+fn mean_and_deviation(figures: &[f64]) -> String {
+    let mean = figures.iter().sum::<f64>() / figures.len() as f64;
+    if figures.len() < 2 {
+        return format!("{:.1}", 100.0 * mean);
+    }
+    let squares: f64 = figures.iter().map(|x| (x - mean).powi(2)).sum();
+    let deviation = (squares / (figures.len() - 1) as f64).sqrt();
+    format!("{:.1} +- {:.1}", 100.0 * mean, 100.0 * deviation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn folder() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")
+    }
+
+    #[test]
+    fn the_projects_experiment_trains_each_loss_with_each_seed() {
+        let experiment = Experiment::read(&folder().join("losses.toml")).unwrap();
+        let runs: Vec<Run> = experiment.runs().collect();
+        assert!(runs.len() >= 27);
+        let third = runs.len() / 3;
+        assert_eq!(runs[0].variant, runs[third].variant);
+        assert_ne!(runs[0].recipe.seed, runs[third].recipe.seed);
+        assert_ne!(runs[0].recipe.loss, runs[1].recipe.loss);
+        let same = |run: &Run| run.recipe.training == runs[0].recipe.training;
+        assert!(runs.iter().all(same));
+    }
+
+    #[test]
+    fn impossible_experiments_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = std::fs::read_to_string(folder().join("losses.toml")).unwrap();
+        let recipe = dir.path().join("losses-recipe.toml");
+        std::fs::copy(folder().join("losses-recipe.toml"), &recipe).unwrap();
+        let path = dir.path().join("losses.toml");
+        let check = |from: &str, to: &str, needle: &str| {
+            assert!(good.contains(from), "{from}");
+            std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
+            let message = Experiment::read(&path).unwrap_err().to_string();
+            assert!(message.contains(needle), "{message}");
+        };
+        check("seeds = [1, 2, 3]", "seeds = []", "at least one seed");
+        check(
+            "\"normface\"",
+            "\"softmax\"",
+            "two variants are called softmax",
+        );
+        check("\"normface\"", "\"../normface\"", "lower-case letters");
+        check("dropout = 0.75", "dropout = 7.5", "dropout must be");
+        check("seeds", "seats", "unknown field");
+        std::fs::remove_file(&recipe).unwrap();
+        check("losses", "losses", "losses-recipe.toml");
+    }
+
+    #[test]
+    fn the_table_has_mean_and_deviation_over_the_seeds() {
+        let mut results = Results::default();
+        for (eer, accuracy) in [(0.10, 0.80), (0.20, 0.90), (0.30, 0.85)] {
+            let held_out = json!({ "quantized": { "eer": eer, "tar": {} } });
+            results.add("am", Measurement::HeldOut, &held_out);
+            results.add("am", Measurement::Lfw, &json!({ "accuracy": accuracy }));
+        }
+        results.add("softmax", Measurement::Lfw, &json!({ "accuracy": 0.5 }));
+        let expected = "| variant | seeds | held out: EER | LFW accuracy |\n\
+                        |---|---|---|---|\n\
+                        | am | 3 | 20.0 +- 10.0 | 85.0 +- 5.0 |\n\
+                        | softmax | 1 |  | 50.0 |\n";
+        assert_eq!(results.table(), expected);
+    }
+}
