@@ -12,6 +12,7 @@ pub mod optimize;
 pub mod checkpoint;
 pub mod metrics;
 pub mod native;
+mod tensorboard;
 pub mod train;
 
 pub mod export;

@@ -1,6 +1,7 @@
-//! The lines of `metrics.jsonl`: how a training goes.
+//! The lines of `metrics.jsonl`: how a training goes. TensorBoard's events are written with them.
 
 use crate::report;
+use crate::tensorboard::EventFile;
 use edge_runtime::atomic_file::{self, WriteError};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -37,6 +38,7 @@ pub enum MetricsError {
 pub(crate) struct Metrics {
     path: PathBuf,
     file: File,
+    events: EventFile,
     started: Instant,
     elapsed_before: f64,
     last: (u64, Instant),
@@ -85,6 +87,7 @@ impl Metrics {
         Ok(Self {
             path: path.into(),
             file,
+            events: EventFile::new(path.parent().unwrap_or(Path::new("")), done),
             started: now,
             elapsed_before: trained.seconds,
             last: (done, now),
@@ -113,12 +116,14 @@ impl Metrics {
             learning_rate,
             images_per_s: images as f64 / seconds,
             elapsed_s: self.elapsed_before + self.started.elapsed().as_secs_f64(),
+            validation_eer: None,
         };
         let json = serde_json::to_string(&line).expect("plain numbers");
         writeln!(self.file, "{json}").map_err(|source| MetricsError::Write {
             path: self.path.clone(),
             source,
         })?;
+        self.events.add(&line);
         self.trained.add(&line);
         Ok(line)
     }
@@ -152,6 +157,7 @@ mod tests {
                 learning_rate,
                 images_per_s,
                 elapsed_s,
+                validation_eer: None,
             };
             serde_json::to_string(&line).unwrap() + "\n"
         };

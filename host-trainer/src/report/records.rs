@@ -26,8 +26,11 @@ pub struct Progress {
     pub learning_rate: f64,
     /// Training speed since the line before.
     pub images_per_s: f64,
-    /// Wall-clock seconds since the run began.
+    /// Wall-clock seconds of training since the run began; validation is not in it.
     pub elapsed_s: f64,
+    /// Equal error rate on some of the held-out people after this step, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_eer: Option<f64>,
 }
 
 /// What a run was, so that it can be repeated.

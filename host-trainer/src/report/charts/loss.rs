@@ -98,6 +98,7 @@ mod tests {
             loss: 1.0,
             images_per_s: 1.0,
             elapsed_s: 1.0,
+            validation_eer: None,
         };
         let check = |rates: &[f64], expected: &[(u64, f64)]| {
             let lines: Vec<_> = (1..)
@@ -122,6 +123,7 @@ mod tests {
                 loss: 500.0 - step as f64,
                 images_per_s: 1.0,
                 elapsed_s: 1.0,
+                validation_eer: None,
             })
             .collect();
         assert!(
