@@ -5,7 +5,7 @@ use plotters::style::RGBColor;
 
 use super::ReportError;
 use super::charts::{self, BLUE, GRAY, GREEN, INK, ORANGE, RULE, VERMILION};
-use super::figures::{count, percent, rounded};
+use super::figures::{count, percent, rounded, score};
 use super::inputs::Inputs;
 use super::pictures::Pictures;
 use super::records::Evaluation;
@@ -59,25 +59,40 @@ fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
     Ok(html! {
         h2 { "Training" }
         figure {
+            p.legend { (key("quantized", "loss")) (key("rate", "learning rate")) }
             (PreEscaped(charts::loss(&inputs.progress)?))
             figcaption { (run.loss) ". " (learning(inputs)) }
         }
+        @if let Some(chart) = charts::validation(&inputs.progress)? {
+            h2 { "Accuracy over time" }
+            figure {
+                (PreEscaped(chart))
+                figcaption { "Some of the held-out people, the network as it was trained up to there, single images." }
+            }
+        }
         h2 { "Telling people apart" }
         figure {
-            (roc_legend(evaluation))
-            (PreEscaped(charts::roc(evaluation)?))
-            figcaption { (protocol(evaluation)) }
+            (det_legend(evaluation))
+            (PreEscaped(charts::det(evaluation)?))
+            figcaption {
+                "Both axes are those of a normal distribution, so that common and rare errors can be read; lower and further left is better. "
+                (protocol(evaluation))
+            }
         }
         h2 { "Scores" }
         figure {
             p.legend {
                 (key("fill genuine", "genuine pairs"))
                 (key("fill impostor", "impostor pairs"))
+                @if !evaluation.operating_points.is_empty() { (key("threshold", "thresholds and their FMR")) }
             }
-            (PreEscaped(charts::scores(&evaluation.quantized.histogram, door)?))
+            (PreEscaped(charts::scores(&evaluation.quantized.histogram, &evaluation.operating_points, door)?))
             figcaption {
                 "Quantized network, each area scaled to 1. "
-                @if door.is_some() { "The threshold is of other pairs (" (ENROLLED_PAIRS) "), see the operating points. " }
+                @if let Some(door) = door {
+                    "The bold threshold is " (score(door.threshold)) ". All thresholds are of other pairs ("
+                    (ENROLLED_PAIRS) "), see the operating points. "
+                }
                 (protocol(evaluation))
             }
         }
@@ -88,12 +103,12 @@ fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
     })
 }
 
-fn roc_legend(evaluation: &Evaluation) -> Markup {
+fn det_legend(evaluation: &Evaluation) -> Markup {
     html! {
         p.legend {
             (key("quantized", &format!("quantized, EER {}", percent(evaluation.quantized.eer))))
             (key("float", &format!("float, EER {}", percent(evaluation.float.eer))))
-            (key("chance", "chance"))
+            (key("equal", "both rates equal"))
             @if let Some(eer) = evaluation.raw_pixels_eer {
                 (key("raw", &format!("raw pixels, EER {}", percent(eer))))
             }
@@ -117,14 +132,13 @@ fn protocol(evaluation: &Evaluation) -> Markup {
 }
 
 fn learning(inputs: &Inputs) -> Markup {
-    let drops = charts::drops(&inputs.progress);
     let ends = (inputs.progress.first(), inputs.progress.last());
     html! {
         "The thin line is each measurement, the thick one their running mean. "
         @if let (Some(first), Some(last)) = ends {
             (count(last.step)) " steps in " (count(last.epoch)) " epochs; the learning rate goes from "
             (rounded(first.learning_rate)) " to " (rounded(last.learning_rate))
-            @if drops.is_empty() { "." } @else { ", and each dashed line is a drop." }
+            "."
         }
     }
 }

@@ -89,15 +89,15 @@ fn has_every_section() {
     for part in [
         "<h1>demo</h1>",
         "equal error rate of <b>3%</b>",
-        "rate 0.01",
+        "learning rate",
         "Telling people apart",
         "10⁻³",
         "raw pixels, EER 33%",
         "each area scaled to 1",
-        "threshold 0.450",
+        "The bold threshold is 0.450",
         "measured as the door compares (a person's mean of up to three images against each other image, \
          4,600 genuine and 471,900 impostor pairs), it mistakes 1 in 1,000",
-        "The threshold is of other pairs",
+        "All thresholds are of other pairs",
         "707,850",
         "1 in 1,000",
         "0.99900",

@@ -1,8 +1,9 @@
 //! The charts, as SVG text.
 
+mod det;
 mod loss;
-mod roc;
 mod scores;
+mod validation;
 
 use std::error::Error;
 
@@ -13,9 +14,10 @@ use plotters::prelude::*;
 
 use super::ReportError;
 
-pub(super) use loss::{draw as loss, drops};
-pub(super) use roc::draw as roc;
+pub(super) use det::draw as det;
+pub(super) use loss::draw as loss;
 pub(super) use scores::draw as scores;
+pub(super) use validation::draw as validation;
 
 // Okabe and Ito's colors, which color-blind readers can tell apart.
 /// Genuine pairs, and the network as the door runs it.
