@@ -61,6 +61,9 @@ pub struct TrainingConfig {
     pub precision: ComputePrecision,
     /// Steps from one checkpoint to the next.
     pub checkpoint_every: u64,
+    /// Steps from one measurement on held-out people to the next; 0 for none before the end.
+    #[serde(default)]
+    pub validate_every: u64,
     /// Embed a face and its mirror image and sum, in the measurements and on the door.
     pub mirror_sum: bool,
 }

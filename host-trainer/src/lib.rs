@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod native;
 mod tensorboard;
 pub mod train;
+pub mod validate;
 
 pub mod export;
 pub mod quantize;

@@ -72,11 +72,11 @@ impl<'a> HeldOut<'a> {
         Self { set, images }
     }
 
-    fn face(&self, i: usize) -> Result<AlignedFace, PackError> {
+    pub(crate) fn face(&self, i: usize) -> Result<AlignedFace, PackError> {
         self.set.face(self.images[i])
     }
 
-    fn people(&self) -> Vec<u32> {
+    pub(crate) fn people(&self) -> Vec<u32> {
         self.images.iter().map(|i| self.set.person(*i)).collect()
     }
 }

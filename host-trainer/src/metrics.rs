@@ -6,7 +6,7 @@ use edge_runtime::atomic_file::{self, WriteError};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why there is no next line.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,9 @@ pub(crate) struct Metrics {
     started: Instant,
     elapsed_before: f64,
     last: (u64, Instant),
+    /// Of the next line.
+    validation_eer: Option<f64>,
+    latest_eer: Option<f64>,
     trained: Trained,
 }
 
@@ -69,6 +72,7 @@ impl Metrics {
         };
         let mut kept = Vec::new();
         let mut trained = Trained::default();
+        let mut latest_eer = None;
         if let Ok(old) = File::open(path) {
             for line in BufReader::new(old).lines().map_while(Result::ok) {
                 let Ok(parsed) = serde_json::from_str::<report::Progress>(&line) else {
@@ -78,6 +82,7 @@ impl Metrics {
                     break;
                 }
                 trained.add(&parsed);
+                latest_eer = parsed.validation_eer.or(latest_eer);
                 kept.extend(line.bytes().chain([b'\n']));
             }
         }
@@ -91,6 +96,8 @@ impl Metrics {
             started: now,
             elapsed_before: trained.seconds,
             last: (done, now),
+            validation_eer: None,
+            latest_eer,
             trained,
         })
     }
@@ -116,7 +123,7 @@ impl Metrics {
             learning_rate,
             images_per_s: images as f64 / seconds,
             elapsed_s: self.elapsed_before + self.started.elapsed().as_secs_f64(),
-            validation_eer: None,
+            validation_eer: self.validation_eer.take(),
         };
         let json = serde_json::to_string(&line).expect("plain numbers");
         writeln!(self.file, "{json}").map_err(|source| MetricsError::Write {
@@ -126,6 +133,20 @@ impl Metrics {
         self.events.add(&line);
         self.trained.add(&line);
         Ok(line)
+    }
+
+    /// Takes an equal error rate for the next line. The time that it took is no training.
+    pub(crate) fn validated(&mut self, eer: Option<f64>, took: Duration) {
+        self.validation_eer = eer;
+        self.latest_eer = eer.or(self.latest_eer);
+        self.started += took;
+        self.last.1 += took;
+    }
+
+    /// The newest equal error rate on held-out people, as a progress bar shows it.
+    pub(crate) fn told_eer(&self) -> String {
+        let told = |eer| format!("  EER {:.1} %", 100.0 * eer);
+        self.latest_eer.map(told).unwrap_or_default()
     }
 
     /// Wall-clock seconds of the training so far.
@@ -166,7 +187,10 @@ mod tests {
         std::fs::write(&path, lines.concat()).unwrap();
         let mut metrics = Metrics::open(&path, 20).unwrap();
         assert_eq!((metrics.wall_s(), metrics.images_per_s()), (4.0, 35.0));
+        metrics.validated(Some(0.25), Duration::ZERO);
         let next = metrics.line(30, 1, 0.1, 1.0, 8).unwrap();
+        assert_eq!(next.validation_eer, Some(0.25));
+        assert_eq!(metrics.told_eer(), "  EER 25.0 %");
         assert_eq!(metrics.wall_s(), next.elapsed_s);
         assert!(next.elapsed_s > 4.0);
         // 140 images before, and at least those of the next ten steps.

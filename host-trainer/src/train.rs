@@ -11,6 +11,7 @@ use crate::native;
 use crate::optimize::Sgd;
 use crate::progress::bar;
 use crate::report;
+use crate::validate::Validator;
 use shared::preprocess::{InputSpec, PixelOrder};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,6 +85,7 @@ pub fn train(
     recipe: &Recipe,
     set: Arc<TrainingSet>,
     data_digest: &str,
+    validator: Option<&Validator>,
     out: &Path,
 ) -> Result<Trained, TrainError> {
     let mut run = Run::new(recipe, set.classes());
@@ -114,7 +116,8 @@ pub fn train(
         progress.inc(1);
         trained_to = step + 1;
         let (now, last) = (step + 1, step + 1 == training.steps);
-        if now % METRICS_EVERY == 0 || last {
+        let measured = validator.is_some_and(|v| v.after(now, &run.module, &mut metrics));
+        if now % METRICS_EVERY == 0 || last || measured {
             let epoch = step / per_epoch + 1;
             let rate = recipe.optimizer.learning_rate_at(step);
             let line = metrics.line(
@@ -126,8 +129,10 @@ pub fn train(
             )?;
             loss_sum = loss_sum.zeros_like();
             let message = format!(
-                "epoch {epoch}  loss {:.3}  rate {rate:.4}  {:.0} images/s",
-                line.loss, line.images_per_s
+                "epoch {epoch}  loss {:.3}  rate {rate:.4}  {:.0} images/s{}",
+                line.loss,
+                line.images_per_s,
+                metrics.told_eer()
             );
             // A log gets a line now and then where a terminal gets a bar.
             if progress.is_hidden() && now % LOG_EVERY == 0 {
@@ -155,9 +160,10 @@ pub fn train(
 }
 
 fn run_digest(recipe: &Recipe, data_digest: &str) -> String {
-    // A run may be made longer and saved more often; all else must be as it was.
+    // A run may be made longer, saved and measured more often; all else must be as it was.
     let mut same = recipe.clone();
     (same.training.steps, same.training.checkpoint_every) = (0, 0);
+    same.training.validate_every = 0;
     shared::digest::Digest::of(format!("{}{data_digest}", same.to_toml()).as_bytes()).to_string()
 }
 

@@ -109,6 +109,38 @@ fn a_run_that_was_stopped_ends_with_the_same_weights() {
 }
 
 #[test]
+fn validation_leaves_the_training_as_it_would_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = recipe(dir.path(), |r| r);
+    assert!(train(dir.path(), &plain, "plain").status.success());
+    let measured = recipe(dir.path(), |r| {
+        r.replace("steps = 6", "steps = 6\nvalidate_every = 2")
+    });
+    let ran = train(dir.path(), &measured, "measured");
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    let read = |run: &str, name: &str| std::fs::read(dir.path().join(run).join(name)).unwrap();
+    // All that a training has: weights, statistics of batch norm, velocities.
+    let checkpoint = |run| read(run, "checkpoint.safetensors");
+    assert!(checkpoint("plain") == checkpoint("measured"));
+    let lines = String::from_utf8(read("measured", "metrics.jsonl")).unwrap();
+    let lines = lines.lines().map(|l| serde_json::from_str(l).unwrap());
+    let eer = |line: serde_json::Value| {
+        (
+            line["step"].as_u64().unwrap(),
+            line["validation_eer"].as_f64().unwrap(),
+        )
+    };
+    let (steps, rates): (Vec<_>, Vec<_>) = lines.map(eer).unzip();
+    assert_eq!(steps, [2, 4, 6]);
+    assert!(
+        rates.iter().all(|eer| *eer > 0.0 && *eer < 1.0),
+        "{rates:?}"
+    );
+    let report = String::from_utf8(read("measured", "report.html")).unwrap();
+    assert!(report.contains("Accuracy over time"));
+}
+
+#[test]
 fn a_checkpoint_of_another_recipe_is_refused_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     assert!(

@@ -9,6 +9,7 @@ use host_trainer::dataset::{held_out_people, prepare};
 use host_trainer::measure::{self, HeldOut};
 use host_trainer::report::{self, Evaluation, RunInfo};
 use host_trainer::train::{Trained, train};
+use host_trainer::validate::Validator;
 use host_trainer::{export, native};
 use serde::Serialize;
 use shared::bundle::Provenance;
@@ -54,15 +55,11 @@ impl Train {
         say_problems(&set, out)?;
         // Before the training: the working tree may change meanwhile.
         let provenance = provenance(&recipe, &digest);
-        let trained = train(&recipe, training.clone(), &digest, out)?;
+        let held_out = HeldOut::new(&set, &held_out);
+        let validator = Validator::new(&recipe, &held_out)?;
+        let trained = train(&recipe, training.clone(), &digest, validator.as_ref(), out)?;
         let weights = export::weights(&trained.module);
-        let evaluation = measure::finish(
-            &recipe,
-            &weights,
-            &HeldOut::new(&set, &held_out),
-            &provenance,
-            out,
-        )?;
+        let evaluation = measure::finish(&recipe, &weights, &held_out, &provenance, out)?;
         let info = info(
             &recipe,
             &trained,

@@ -85,11 +85,18 @@ fn has_every_section() {
     let run = Run::new();
     let picture = image::RgbImage::from_pixel(320, 200, image::Rgb([90, 80, 70]));
     picture.save(run.folder.path().join("1.png")).unwrap();
+    let mut validated = progress(100, 0.01);
+    validated["validation_eer"] = 0.25.into();
+    run.put(
+        METRICS_FILE,
+        &format!("{}\n{validated}\n", progress(50, 0.1)),
+    );
     let html = run.write().unwrap();
     for part in [
         "<h1>demo</h1>",
         "equal error rate of <b>3%</b>",
         "learning rate",
+        "Accuracy over time",
         "Telling people apart",
         "10⁻³",
         "raw pixels, EER 33%",
@@ -114,7 +121,7 @@ fn has_every_section() {
         let escaped = part.replace("< 0.450", "&lt; 0.450");
         assert!(html.contains(&escaped), "the page lacks {part}");
     }
-    assert_eq!(html.matches("<svg").count(), 3);
+    assert_eq!(html.matches("<svg").count(), 4);
     // The curve is of single images, the operating point is not: it has no dot there.
     assert!(!html.contains("operating point</"));
     assert!(!html.contains("r=\"6\""));
@@ -273,6 +280,9 @@ fn records_survive_the_round_trip() {
         assert_eq!(&serde_json::to_value(&record).unwrap(), written);
     }
     check::<Progress>(&progress(50, 0.1));
+    let mut validated = progress(50, 0.1);
+    validated["validation_eer"] = 0.25.into();
+    check::<Progress>(&validated);
     check::<RunInfo>(&info());
     check::<Evaluation>(&evaluation());
     let mut without = evaluation();
