@@ -23,5 +23,6 @@ pub mod evaluate;
 pub mod measure;
 pub mod operating_point;
 
+pub mod illustrate;
 pub mod progress;
 pub mod report;

@@ -31,7 +31,7 @@ pub struct Validator {
     every: u64,
     input: InputSpec,
     device: Device,
-    batches: Vec<Batch>,
+    faces: Vec<Vec<u8>>,
     people: Vec<u32>,
 }
 
@@ -48,29 +48,18 @@ impl Validator {
         let graph = recipe.backbone.graph().expect("checked with the recipe");
         let people = held_out.people();
         let chosen = subset(&people, recipe.seed);
-        let read = |images: &[usize]| {
-            let faces = images
-                .iter()
-                .map(|i| Ok(held_out.face(*i)?.pixels().to_vec()));
-            let pixels = faces.collect::<Result<Vec<_>, PackError>>()?.concat();
-            let labels = Vec::new();
-            Ok(Batch { pixels, labels })
-        };
+        let read = |i: &usize| Ok(held_out.face(*i)?.pixels().to_vec());
         Ok(Some(Self {
             every,
             input: recipe.input_spec(&graph),
             device: native::device(),
-            batches: chosen
-                .chunks(BATCH)
-                .map(read)
-                .collect::<Result<_, PackError>>()?,
+            faces: chosen.iter().map(read).collect::<Result<_, PackError>>()?,
             people: chosen.iter().map(|i| people[*i]).collect(),
         }))
     }
 
     /// Measures if it is time to after `step` steps, and notes it for the next line; says whether
-    /// it did. Nothing that the training depends on is touched: no gradient is recorded, no
-    /// statistic of batch norm changes, no generator is asked.
+    /// it did. Nothing that the training depends on is touched; no generator is asked, either.
     pub(crate) fn after(&self, step: u64, module: &Module, metrics: &mut Metrics) -> bool {
         let due = step.is_multiple_of(self.every);
         if due {
@@ -83,17 +72,28 @@ impl Validator {
 
     /// Over all pairs of single images; none of a network that is dead or has no finite output.
     fn eer(&self, module: &Module) -> Option<f64> {
-        let _guard = tch::no_grad_guard();
-        let mut embeddings = Vec::with_capacity(self.people.len());
-        for batch in &self.batches {
-            let raw = module.forward(&images(batch, &self.input, self.device), false);
-            let rows: Vec<Vec<f32>> = Vec::try_from(raw).expect("embeddings are rows of floats");
-            for row in rows {
-                embeddings.push(Embedding::from_raw(row).ok()?);
-            }
-        }
-        Some(all_pairs(&embeddings, &self.people).sorted()?.eer())
+        let raw = raw_embeddings(module, &self.input, self.device, &self.faces);
+        let embeddings: Result<Vec<_>, _> = raw.into_iter().map(Embedding::from_raw).collect();
+        Some(all_pairs(&embeddings.ok()?, &self.people).sorted()?.eer())
     }
+}
+
+/// Raw embeddings of crops (RGB bytes of the network's template) by a network that is not being
+/// trained: no gradient is recorded, and batch norm uses and keeps its statistics.
+pub(crate) fn raw_embeddings(
+    module: &Module,
+    input: &InputSpec,
+    device: Device,
+    faces: &[Vec<u8>],
+) -> Vec<Vec<f32>> {
+    let _guard = tch::no_grad_guard();
+    let embed = |faces: &[Vec<u8>]| -> Vec<Vec<f32>> {
+        let (pixels, labels) = (faces.concat(), Vec::new());
+        let images = images(&Batch { pixels, labels }, input, device);
+        let raw = module.forward(&images, false);
+        Vec::try_from(raw).expect("embeddings are rows of floats")
+    };
+    faces.chunks(BATCH).flat_map(embed).collect()
 }
 
 /// Indices of the images to measure on: whole people in an order that the seed fixes, those with

@@ -10,6 +10,7 @@ mod demo;
 mod deploy;
 mod disk;
 mod evaluate;
+mod illustrate;
 mod libtorch;
 mod python;
 mod setup;
@@ -34,6 +35,7 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Deploy(deploy::Args),
+    Illustrate(illustrate::Args),
     Bench(bench::Args),
 }
 
@@ -55,6 +57,7 @@ fn run() -> anyhow::Result<()> {
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Deploy(args) => deploy::run(&args),
+        Command::Illustrate(args) => illustrate::run(&args),
         Command::Bench(args) => bench::run(&args),
     }
 }

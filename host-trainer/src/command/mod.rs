@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod evaluate;
+mod illustrate;
 mod report;
 mod synthesize;
 mod train;
@@ -21,6 +22,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Synthesize(synthesize::Synthesize),
     Report(report::Report),
+    Illustrate(illustrate::Illustrate),
 }
 
 impl Cli {
@@ -30,6 +32,7 @@ impl Cli {
             Command::Evaluate(evaluate) => evaluate.run(),
             Command::Synthesize(synthesize) => synthesize.run(),
             Command::Report(report) => report.run(),
+            Command::Illustrate(illustrate) => illustrate.run(),
         }
     }
 }

@@ -28,6 +28,9 @@ pub(crate) struct Train {
     /// Where checkpoints, metrics, bundles and the report go.
     #[arg(long)]
     out: PathBuf,
+    /// Show the faces of the worst pairs in the report; real ones are biometric data.
+    #[arg(long)]
+    with_faces: bool,
 }
 
 impl Train {
@@ -74,6 +77,7 @@ impl Train {
             run: out,
             events: &[],
             frames: None,
+            faces: self.with_faces.then_some(&*set),
         };
         report::write(&sources, &out.join("report.html"))?;
         say_result(&evaluation, &info, out);
@@ -81,7 +85,7 @@ impl Train {
     }
 }
 
-fn cache() -> anyhow::Result<PathBuf> {
+pub(super) fn cache() -> anyhow::Result<PathBuf> {
     let cache = dirs::cache_dir().context("no cache directory: set HOME or XDG_CACHE_HOME")?;
     Ok(cache.join("facelatch").join("faces"))
 }

@@ -1,53 +1,34 @@
 //! The page: its sections in order.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use plotters::style::RGBColor;
+use maud::{Markup, PreEscaped, html};
 
 use super::ReportError;
-use super::charts::{self, BLUE, GRAY, GREEN, INK, ORANGE, RULE, VERMILION};
+use super::charts;
 use super::figures::{count, percent, rounded, score};
 use super::inputs::Inputs;
 use super::pictures::Pictures;
 use super::records::Evaluation;
-use super::{strip, summary, tables};
+use super::{Sources, document, strip, summary, tables, worst};
 use crate::evaluate::ENROLLED_PAIRS;
 
-const STYLE: &str = include_str!("style.css");
-// The page asks nobody for anything, whatever is written in the files it was made from.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-
 /// The whole page. Markup escapes what comes from files; only charts are passed as they are.
-pub(super) fn render(inputs: &Inputs, pictures: &Pictures) -> Result<String, ReportError> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light";
-                title { "Facelatch report: " (inputs.run.recipe) }
-                style { (PreEscaped(colors())) (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    header {
-                        p.kicker { "Facelatch training report" }
-                        h1 { (inputs.run.recipe) }
-                    }
-                    (summary::section(inputs))
-                    (measured(inputs)?)
-                    @if !inputs.scenes.is_empty() {
-                        h2 { "At the door" }
-                        p.note { "Each card is a frame as the door judged it: the bar is the score, the tick the threshold." }
-                        @for scene in &inputs.scenes { (strip::section(scene, pictures)) }
-                    }
-                    (origin(inputs))
-                }
-            }
+pub(super) fn render(
+    inputs: &Inputs,
+    pictures: &Pictures,
+    sources: &Sources<'_>,
+) -> Result<String, ReportError> {
+    let body = html! {
+        (summary::section(inputs))
+        (measured(inputs)?)
+        (worst::section(inputs, sources)?)
+        @if !inputs.scenes.is_empty() {
+            h2 { "At the door" }
+            p.note { "Each card is a frame as the door judged it: the bar is the score, the tick the threshold." }
+            @for scene in &inputs.scenes { (strip::section(scene, pictures)) }
         }
+        (origin(inputs))
     };
-    Ok(page.into_string())
+    Ok(document::page("training report", &inputs.run.recipe, &body))
 }
 
 /// The training, and what was measured after it.
@@ -160,19 +141,4 @@ fn origin(inputs: &Inputs) -> Markup {
             p.note { "Where this page shows real people, it is biometric data: keep it as safe as the door's store." }
         }
     }
-}
-
-/// The charts' colors for the style sheet, so that a legend has its curve's color.
-fn colors() -> String {
-    let named = [
-        ("blue", BLUE),
-        ("vermilion", VERMILION),
-        ("green", GREEN),
-        ("orange", ORANGE),
-        ("ink", INK),
-        ("gray", GRAY),
-        ("rule", RULE),
-    ];
-    let lines = named.map(|(name, RGBColor(r, g, b))| format!("--{name}:rgb({r},{g},{b});"));
-    format!(":root{{{}}}\n", lines.concat())
 }

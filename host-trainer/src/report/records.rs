@@ -92,6 +92,27 @@ pub struct Evaluation {
     pub raw_pixels_eer: Option<f64>,
     /// Thresholds of the quantized network that the bundle carries.
     pub operating_points: Vec<OperatingPoint>,
+    /// What the quantized network judged worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Worst>,
+}
+
+/// The pairs that were judged worst, worst first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Worst {
+    /// Impostor pairs with the highest scores.
+    pub impostor: Vec<WorstPair>,
+    /// Genuine pairs with the lowest scores.
+    pub genuine: Vec<WorstPair>,
+}
+
+/// A pair of images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorstPair {
+    /// Cosine.
+    pub score: f64,
+    /// Their places in the packed set that [`RunInfo::data_digest`] names.
+    pub images: [u64; 2],
 }
 
 /// Verification figures of one network.

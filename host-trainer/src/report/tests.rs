@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod faces;
+
 /// A run folder with one scene; every test changes what it is about.
 struct Run {
     folder: TempDir,
@@ -41,11 +43,16 @@ impl Run {
     }
 
     fn write(&self) -> Result<String, ReportError> {
+        self.write_with(None)
+    }
+
+    fn write_with(&self, faces: Option<&PackedSet>) -> Result<String, ReportError> {
         let out = self.folder.path().join("report.html");
         let sources = Sources {
             run: self.folder.path(),
             events: &self.events,
             frames: Some(self.folder.path()),
+            faces,
         };
         write(&sources, &out).map(|()| fs::read_to_string(out).unwrap())
     }
@@ -213,6 +220,7 @@ fn names_the_file_that_is_missing() {
         run: run.folder.path(),
         events: &[],
         frames: None,
+        faces: None,
     };
     let error = write(&sources, &nowhere).unwrap_err();
     assert!(matches!(&error, ReportError::Unwritable(_)));
@@ -263,6 +271,7 @@ fn a_resumed_run_counts_its_later_lines() {
         run: run.folder.path(),
         events: &[],
         frames: None,
+        faces: None,
     };
     let steps: Vec<_> = inputs::read(&sources)
         .unwrap()
@@ -285,6 +294,9 @@ fn records_survive_the_round_trip() {
     check::<Progress>(&validated);
     check::<RunInfo>(&info());
     check::<Evaluation>(&evaluation());
+    let mut judged = evaluation();
+    judged["worst"] = json!({"impostor": [{"score": 0.5, "images": [2, 0]}], "genuine": []});
+    check::<Evaluation>(&judged);
     let mut without = evaluation();
     without.as_object_mut().unwrap().remove("raw_pixels_eer");
     check::<Evaluation>(&without);
