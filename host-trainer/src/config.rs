@@ -3,10 +3,12 @@
 use crate::backbone::BackboneConfig;
 use crate::backbone::graph::Graph;
 use crate::dataset::DataConfig;
+use crate::distill::DistillationConfig;
 use crate::loss::LossConfig;
 use crate::optimize::OptimizerConfig;
 use edge_runtime::capped_file::{self, ReadError};
 use serde::{Deserialize, Serialize};
+use shared::align::AlignTemplate;
 use shared::preprocess::{InputSpec, PixelOrder};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +33,9 @@ pub struct Recipe {
     pub loss: LossConfig,
     /// How the weights change.
     pub optimizer: OptimizerConfig,
+    /// Another network to learn from, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<DistillationConfig>,
     /// How long and how precisely.
     pub training: TrainingConfig,
 }
@@ -47,12 +52,35 @@ pub struct InputConfig {
     pub std: [f32; 3],
 }
 
+impl InputConfig {
+    pub(crate) fn spec(&self, template: AlignTemplate) -> InputSpec {
+        let Self {
+            pixel_order,
+            mean,
+            std,
+        } = *self;
+        InputSpec {
+            template,
+            pixel_order,
+            mean,
+            std,
+        }
+    }
+}
+
 /// The loop around the network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingConfig {
-    /// Images in a step.
+    /// Images that the network sees at once.
     pub batch_size: usize,
+    /// Batches in a step, whose gradients are averaged.
+    #[serde(default = "one")]
+    pub accumulate: u64,
+    /// Share of the classes that take part in a step, those of its images always, above 0; 1 for
+    /// all. A small one lets a million people be trained on (Partial FC).
+    #[serde(default = "all")]
+    pub class_sample_rate: f64,
     /// Steps until the end.
     pub steps: u64,
     /// Mirror each image with probability one half.
@@ -64,8 +92,31 @@ pub struct TrainingConfig {
     /// Steps from one measurement on held-out people to the next; 0 for none before the end.
     #[serde(default)]
     pub validate_every: u64,
+    /// What to do when the loss or a gradient is infinite or no number.
+    #[serde(default)]
+    pub on_not_finite: OnNotFinite,
     /// Embed a face and its mirror image and sum, in the measurements and on the door.
     pub mirror_sum: bool,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn all() -> f64 {
+    1.0
+}
+
+/// What to do when the loss or a gradient is infinite or no number; the weights are then still as
+/// they were, and the batch is named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnNotFinite {
+    /// Stop with an error.
+    #[default]
+    Stop,
+    /// Go back to the last checkpoint and on without that batch; stop after ten such batches.
+    RollBack,
 }
 
 /// Number format of activations and gradients.
@@ -124,42 +175,23 @@ impl Recipe {
 
     fn check(&self) -> Result<(), String> {
         let graph = self.backbone.graph().map_err(|error| error.to_string())?;
-        let (optimizer, training) = (&self.optimizer, &self.training);
-        let unit = |x: f64| (0.0..=1.0).contains(&x);
-        let positive = |x: f64| x > 0.0 && x.is_finite();
-        let loss = match self.loss {
-            LossConfig::Softmax {} => true,
-            LossConfig::AmSoftmax { scale, margin, .. } => positive(scale) && unit(margin),
-        };
+        let training = &self.training;
         let rows = [
-            (loss, "[loss] scale must be above 0 and margin in 0 to 1"),
             (
                 self.input_spec(&graph).is_usable(),
                 "[input] std must be above 0 and mean finite",
             ),
             (
-                positive(optimizer.learning_rate),
-                "[optimizer] learning_rate must be above 0",
-            ),
-            (
-                unit(optimizer.momentum),
-                "[optimizer] momentum must be in 0 to 1",
-            ),
-            (
-                unit(optimizer.drop_factor),
-                "[optimizer] drop_factor must be in 0 to 1",
-            ),
-            (
-                unit(optimizer.weight_decay),
-                "[optimizer] weight_decay must be in 0 to 1",
-            ),
-            (
-                optimizer.drop_at.is_sorted(),
-                "[optimizer] drop_at must be ascending",
-            ),
-            (
                 (2..=8192).contains(&training.batch_size),
                 "[training] batch_size must be in 2 to 8192",
+            ),
+            (
+                (1..=1024).contains(&training.accumulate),
+                "[training] accumulate must be in 1 to 1024",
+            ),
+            (
+                training.class_sample_rate > 0.0 && training.class_sample_rate <= 1.0,
+                "[training] class_sample_rate must be above 0 and at most 1",
             ),
             (training.steps > 0, "[training] steps must be above 0"),
             (
@@ -167,25 +199,18 @@ impl Recipe {
                 "[training] checkpoint_every must be above 0",
             ),
         ];
-        match rows.iter().find(|(good, _)| !good) {
-            Some((_, reason)) => Err((*reason).into()),
-            None => self.data.check(),
+        if let Some((_, reason)) = rows.iter().find(|(good, _)| !good) {
+            return Err((*reason).into());
         }
+        self.data.check()?;
+        self.loss.check()?;
+        self.optimizer.check()?;
+        self.distillation.as_ref().map_or(Ok(()), |d| d.check())
     }
 
     /// What the network of this recipe takes.
     pub fn input_spec(&self, graph: &Graph) -> InputSpec {
-        let InputConfig {
-            pixel_order,
-            mean,
-            std,
-        } = self.input;
-        InputSpec {
-            template: graph.template,
-            pixel_order,
-            mean,
-            std,
-        }
+        self.input.spec(graph.template)
     }
 
     /// The recipe as it was understood.
@@ -197,6 +222,8 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::{Scale, Schedule};
+    use crate::optimize::RateSchedule;
 
     fn configs() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("configs")
@@ -219,12 +246,15 @@ mod tests {
         assert_eq!(
             recipe.loss,
             LossConfig::AmSoftmax {
-                scale: 30.0,
-                margin: 0.35,
-                margin_ramp_steps: 0
+                scale: Scale::Fixed(Schedule::Constant(30.0)),
+                margin: Schedule::Constant(0.35),
             }
         );
-        assert_eq!(recipe.optimizer.drop_at, [16_000, 24_000, 28_000]);
+        let schedule = RateSchedule::Multistep {
+            drop_at: vec![16_000, 24_000, 28_000],
+            drop_factor: 0.1,
+        };
+        assert_eq!(recipe.optimizer.schedule, schedule);
         assert_eq!(
             (recipe.training.steps, recipe.training.batch_size),
             (30_000, 256)
@@ -258,7 +288,30 @@ mod tests {
         check("std = [128.0, ", "std = [0.0, ", "std");
         check("held_out = 0.", "held_out = 2.", "held_out");
         check("[loss]", "[loss", "line");
-        check("\"am-softmax\"", "\"softmax\"", "there are no fields");
+        check("\"am-softmax\"", "\"softmax\"", "expected `dropout`");
+        check("momentum", "warmup = 1\nmomentum", "warmup_steps");
+        check(
+            "momentum",
+            "max_gradient_norm = 0.0\nmomentum",
+            "max_gradient_norm",
+        );
+        check("momentum", "average_decay = 1.0\nmomentum", "average_decay");
+        check("drop_factor = 0.1", "drop_factor = 2.0", "drop_factor");
+        check("[training]", "[training]\naccumulate = 0", "accumulate");
+        check(
+            "[training]",
+            "[training]\nclass_sample_rate = 0.0",
+            "class_sample_rate",
+        );
+        check(
+            "[training]",
+            "[training]\non_not_finite = \"ignore\"",
+            "roll-back",
+        );
+        let teacher = "[distillation]\nteacher = \"t.onnx\"\nmirror_sum = true\nweight = 0.0\n\
+                       classification_weight = 1.0\ninput = { pixel_order = \"rgb\", \
+                       mean = [0.0, 0.0, 0.0], std = [1.0, 1.0, 1.0] }\n[training]";
+        check("[training]", teacher, "[distillation] weight");
         check(
             "\"mobilefacenet\"",
             "\"sphereface20\"",

@@ -6,6 +6,7 @@ pub mod config;
 pub mod dataset;
 
 pub mod backbone;
+pub mod distill;
 pub mod loss;
 pub mod optimize;
 

@@ -24,14 +24,6 @@ pub enum MetricsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The weights are lost to infinity; the last checkpoint is not.
-    #[error(
-        "the loss is not finite at step {step}: lower [optimizer] learning_rate and start with a new --out; the last checkpoint in this one is from before"
-    )]
-    NotFinite {
-        /// Of the line; one of the steps since the line before is to blame.
-        step: u64,
-    },
 }
 
 /// The lines of `metrics.jsonl`.
@@ -107,19 +99,16 @@ impl Metrics {
         step: u64,
         epoch: u64,
         learning_rate: f64,
-        loss_sum: f64,
-        batch_size: usize,
+        loss: f64,
+        images_per_step: u64,
     ) -> Result<report::Progress, MetricsError> {
-        if !loss_sum.is_finite() {
-            return Err(MetricsError::NotFinite { step });
-        }
         let (steps, seconds) = (step - self.last.0, self.last.1.elapsed().as_secs_f64());
-        let images = steps * batch_size as u64;
+        let images = steps * images_per_step;
         self.last = (step, Instant::now());
         let line = report::Progress {
             step,
             epoch,
-            loss: loss_sum / steps as f64,
+            loss,
             learning_rate,
             images_per_s: images as f64 / seconds,
             elapsed_s: self.elapsed_before + self.started.elapsed().as_secs_f64(),

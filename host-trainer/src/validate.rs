@@ -88,8 +88,12 @@ pub(crate) fn raw_embeddings(
 ) -> Vec<Vec<f32>> {
     let _guard = tch::no_grad_guard();
     let embed = |faces: &[Vec<u8>]| -> Vec<Vec<f32>> {
-        let (pixels, labels) = (faces.concat(), Vec::new());
-        let images = images(&Batch { pixels, labels }, input, device);
+        let batch = Batch {
+            pixels: faces.concat(),
+            labels: Vec::new(),
+            images: Vec::new(),
+        };
+        let images = images(&batch, input, device);
         let raw = module.forward(&images, false);
         Vec::try_from(raw).expect("embeddings are rows of floats")
     };

@@ -57,6 +57,7 @@ fn trained(module: &Module, input: &InputSpec, face: &AlignedFace) -> Vec<f32> {
     let batch = Batch {
         pixels: face.pixels().to_vec(),
         labels: vec![0],
+        images: vec![0],
     };
     let images = train::images(&batch, input, Device::Cpu);
     Vec::try_from(module.forward(&images, false).flatten(0, -1)).unwrap()
@@ -117,6 +118,7 @@ fn the_trainer_prepares_images_as_the_door_does() {
         let batch = Batch {
             pixels: face.pixels().to_vec(),
             labels: vec![0],
+            images: vec![0],
         };
         let images = train::images(&batch, &input, Device::Cpu)
             .contiguous()

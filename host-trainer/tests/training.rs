@@ -149,6 +149,47 @@ fn validation_leaves_the_training_as_it_would_be() {
 }
 
 #[test]
+fn a_run_that_was_killed_ends_with_the_same_weights_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let recipe = recipe(dir.path(), |r| {
+        r.replace(
+            "steps = 6",
+            "steps = 24\naccumulate = 2\nclass_sample_rate = 0.7",
+        )
+        .replace("checkpoint_every = 2", "checkpoint_every = 3")
+        .replace("[optimizer]", "[optimizer]\naverage_decay = 0.9")
+    });
+    assert!(train(dir.path(), &recipe, "whole").status.success());
+    let file = |run: &str, name: &str| dir.path().join(run).join(name);
+    for _ in 0..2 {
+        let mut killed = trainer(dir.path())
+            .args(["train".as_ref(), "--config".as_ref(), recipe.as_os_str()])
+            .args(["--out".as_ref(), dir.path().join("killed").as_os_str()])
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let stamp = || std::fs::metadata(file("killed", "checkpoint.safetensors")).ok();
+        let written = || stamp().and_then(|m| m.modified().ok());
+        let before = written();
+        while written() == before {
+            assert!(
+                killed.try_wait().unwrap().is_none(),
+                "it ended before it was killed"
+            );
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        killed.kill().unwrap(); // SIGKILL
+        assert!(!killed.wait().unwrap().success());
+    }
+    assert!(!file("killed", "model.bundle").exists());
+    assert!(train(dir.path(), &recipe, "killed").status.success());
+    for name in ["checkpoint.safetensors", "model.onnx", "model-f32.onnx"] {
+        let bytes = |run: &str| std::fs::read(file(run, name)).unwrap();
+        assert!(bytes("killed") == bytes("whole"), "{name}");
+    }
+}
+
+#[test]
 fn a_checkpoint_of_another_recipe_is_refused_and_kept() {
     let dir = tempfile::tempdir().unwrap();
     assert!(
@@ -221,6 +262,8 @@ fn a_loss_that_is_not_finite_stops_the_run_and_says_where() {
     for name in ["model.bundle", "checkpoint.safetensors"] {
         assert!(!dir.path().join("run").join(name).exists());
     }
+    let named = std::fs::read_to_string(dir.path().join("run/not-finite.json")).unwrap();
+    assert_eq!(named.matches("p0000").count(), 8, "{named}");
 }
 
 #[test]

@@ -6,9 +6,10 @@ use host_trainer::config::Recipe;
 use host_trainer::dataset::loader::TrainingSet;
 use host_trainer::dataset::packed::PackedSet;
 use host_trainer::dataset::{held_out_people, prepare};
+use host_trainer::distill::Teacher;
 use host_trainer::measure::{self, HeldOut};
 use host_trainer::report::{self, Evaluation, RunInfo};
-use host_trainer::train::{Trained, train};
+use host_trainer::train::{Job, Trained, train};
 use host_trainer::validate::Validator;
 use host_trainer::{export, native};
 use serde::Serialize;
@@ -40,13 +41,14 @@ impl Train {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
         let graph = recipe.backbone.graph()?;
         let data = self.data.as_deref();
-        let set = prepare(&recipe.data, data, graph.template, recipe.seed, &cache()?)?;
+        let cache = cache()?;
+        let set = prepare(&recipe.data, data, graph.template, recipe.seed, &cache)?;
         let held_out = held_out_people(&set, recipe.data.held_out(), recipe.seed)?;
         let set = Arc::new(set);
         let training = Arc::new(TrainingSet::new(set.clone(), |p| !held_out.contains(&p)));
-        let (digest, device) = (set.digest(), describe(device));
+        let (digest, device_name) = (set.digest(), describe(device));
         eprintln!(
-            "{}: {} ({} parameters), {}, {} people with {} images, {} people held out, on {device}",
+            "{}: {} ({} parameters), {}, {} people with {} images, {} people held out, on {device_name}",
             recipe.name,
             graph.name,
             graph.parameter_count(),
@@ -58,9 +60,21 @@ impl Train {
         say_problems(&set, out)?;
         // Before the training: the working tree may change meanwhile.
         let provenance = provenance(&recipe, &digest);
+        let len = graph.embedding_len as usize;
+        let teacher = recipe.distillation.as_ref();
+        let teacher = teacher
+            .map(|config| Teacher::prepare(config, data, &set, len, &cache, device))
+            .transpose()?;
         let held_out = HeldOut::new(&set, &held_out);
         let validator = Validator::new(&recipe, &held_out)?;
-        let trained = train(&recipe, training.clone(), &digest, validator.as_ref(), out)?;
+        let trained = train(&Job {
+            recipe: &recipe,
+            set: training.clone(),
+            data_digest: &digest,
+            teacher: teacher.as_ref(),
+            validator: validator.as_ref(),
+            out,
+        })?;
         let weights = export::weights(&trained.module);
         let evaluation = measure::finish(&recipe, &weights, &held_out, &provenance, out)?;
         let info = info(
@@ -69,7 +83,7 @@ impl Train {
             &training,
             &evaluation,
             provenance,
-            device,
+            device_name,
         );
         write_json(&out.join(report::RUN_FILE), &info)?;
         write_json(&out.join(report::EVALUATION_FILE), &evaluation)?;

@@ -18,7 +18,12 @@ pub struct Batch {
     pub pixels: Vec<u8>,
     /// `[B]`, in `0..classes`.
     pub labels: Vec<i64>,
+    /// `[B]`, indices into the packed set.
+    pub images: Vec<usize>,
 }
+
+/// Batches in their order, read ahead.
+pub type Batches = Receiver<Result<Batch, PackError>>;
 
 /// The images to train on and their classes, in the order of the packed set.
 pub struct TrainingSet {
@@ -57,6 +62,11 @@ impl TrainingSet {
         self.images.is_empty()
     }
 
+    /// What an image of the packed set is called.
+    pub fn name(&self, image: usize) -> &str {
+        self.set.name(image)
+    }
+
     /// How many people.
     pub fn classes(&self) -> i64 {
         self.classes
@@ -84,7 +94,7 @@ pub struct Order {
 }
 
 /// Starts the reader; the batches come in order, then the channel closes.
-pub fn start(set: Arc<TrainingSet>, order: Order) -> Receiver<Result<Batch, PackError>> {
+pub fn start(set: Arc<TrainingSet>, order: Order) -> Batches {
     let (sender, receiver) = sync_channel(AHEAD);
     std::thread::spawn(move || {
         let per_epoch = set.steps_per_epoch(order.batch_size);
@@ -125,7 +135,7 @@ fn read_batch(
     random.set_stream(step);
     let template = set.set.template();
     let mut pixels = vec![0; order.batch_size * template.rgb_len()];
-    let mut labels = Vec::with_capacity(order.batch_size);
+    let (mut labels, mut images) = (Vec::new(), Vec::new());
     let start = position as usize * order.batch_size;
     for (i, crop) in pixels.chunks_exact_mut(template.rgb_len()).enumerate() {
         // A set smaller than a batch goes round.
@@ -135,8 +145,13 @@ fn read_batch(
             mirror_rows(crop, template.width());
         }
         labels.push(set.labels[image]);
+        images.push(set.images[image]);
     }
-    Ok(Batch { pixels, labels })
+    Ok(Batch {
+        pixels,
+        labels,
+        images,
+    })
 }
 
 #[cfg(test)]

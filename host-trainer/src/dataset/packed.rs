@@ -192,6 +192,11 @@ impl PackedSet {
         self.index.images[index].person
     }
 
+    /// What a crop is called, for people.
+    pub fn name(&self, index: usize) -> &str {
+        &self.index.images[index].name
+    }
+
     /// What could not be used.
     pub fn summary(&self) -> &Summary {
         &self.index.summary

@@ -1,14 +1,19 @@
 //! What each loss makes of the true class's cosine, over the angle.
 
-use super::learned::loss;
-use crate::loss::LossConfig;
+use super::learned::{AM_SOFTMAX, loss};
+use crate::loss::target_logit;
 use crate::report::ReportError;
-use crate::report::charts::{BLUE, VERMILION, framed, quiet, svg};
+use crate::report::charts::{BLUE, GREEN, ORANGE, VERMILION, framed, quiet, svg};
 use plotters::prelude::*;
 
 const HEIGHT_PX: u32 = 360;
 /// Below lies the tail of A-Softmax, which would press the others together.
 const LOWEST: f64 = -3.0;
+
+const ARCFACE: &str = "name = \"arcface\"\nscale = 64.0\nmargin = 0.5";
+/// As it ends up, with nothing of `cos t` mixed in.
+const A_SOFTMAX: &str = "name = \"a-softmax\"\nscale = \"feature-norm\"\nmargin = 4\n\
+                         lambda = { from = 0.0, decay = 0.0, to = 0.0 }";
 
 /// A loss with its name, its curve's color and its logit at every degree from 0 to 180.
 pub(super) struct Curve {
@@ -21,11 +26,9 @@ pub(super) struct Curve {
 pub(super) fn curves() -> Vec<Curve> {
     let rows = [
         ("Softmax, NormFace: cos t", BLUE, "name = \"softmax\""),
-        (
-            "AM-Softmax: cos t − 0.35",
-            VERMILION,
-            super::learned::AM_SOFTMAX,
-        ),
+        ("A-Softmax: ψ(t), m = 4", ORANGE, A_SOFTMAX),
+        ("ArcFace: cos(t + 0.5)", GREEN, ARCFACE),
+        ("AM-Softmax: cos t − 0.35", VERMILION, AM_SOFTMAX),
     ];
     let curve = |(name, color, toml)| {
         let config = loss(toml);
@@ -37,13 +40,6 @@ pub(super) fn curves() -> Vec<Curve> {
         }
     };
     rows.map(curve).into()
-}
-
-fn target_logit(config: &LossConfig, cosine: f64) -> f64 {
-    match config {
-        LossConfig::Softmax {} => cosine,
-        LossConfig::AmSoftmax { margin, .. } => cosine - margin,
-    }
 }
 
 /// Draws them, without what lies too low.
@@ -81,6 +77,9 @@ mod tests {
         }
         let all = curves();
         assert!((all[0].logits[60] - 0.5).abs() < 1e-6);
-        assert!((all[1].logits[60] - 0.15).abs() < 1e-6);
+        // cos(4 * 60 degrees) is -0.5, in the second piece: -(-0.5) - 2.
+        assert!((all[1].logits[60] + 1.5).abs() < 1e-6);
+        assert!((all[2].logits[60] - (60_f64.to_radians() + 0.5).cos()).abs() < 1e-6);
+        assert!((all[3].logits[60] - 0.15).abs() < 1e-6);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn measure(directions: &[Vector], people: &[usize], centers: &[Vector
     };
     Gradients {
         normalized: of(AM_SOFTMAX),
-        raw: of("name = \"softmax\""),
+        raw: of("name = \"am-softmax\"\nscale = \"feature-norm\"\nmargin = 0.35"),
     }
 }
 
@@ -49,13 +49,14 @@ fn mean_gradient(
             .view([-1, 3])
             .to_kind(Kind::Float)
     };
-    let head = Head::new(&loss(toml), centers.len() as i64, 3, Device::Cpu);
-    let (_, mut weight) = head.trainable().swap_remove(0);
+    let shape = (centers.len() as i64, 3);
+    let head = Head::new(&loss(toml), shape, 1.0, 0, Device::Cpu);
+    let (_, mut weight) = head.tensors().swap_remove(0);
     tch::no_grad(|| weight.copy_(&rows(centers, 1.0)));
     let features = rows(directions, length).set_requires_grad(true);
     let labels: Vec<i64> = people.iter().map(|person| *person as i64).collect();
-    head.loss(&features, &Tensor::from_slice(&labels), 0)
-        .backward();
+    let active = head.activate(&labels, 0);
+    head.loss(&features, &labels, &active, 0).backward();
     // The loss is the mean over the features: each has its share of it.
     let gradients = features.grad() * people.len() as f64;
     let lengths = gradients.norm_scalaropt_dim(2.0, [1].as_slice(), false);

@@ -7,7 +7,7 @@ use crate::dataset::loader::TrainingSet;
 use crate::dataset::{DataConfig, prepare, synthetic_face};
 use crate::loss::LossConfig;
 use crate::native;
-use crate::train::train;
+use crate::train::{Job, train};
 use crate::validate::raw_embeddings;
 use rayon::prelude::*;
 use shared::preprocess::InputSpec;
@@ -62,7 +62,14 @@ pub(super) fn learn(seed: u64, loss_toml: &str) -> Result<Learned, IllustrateErr
         dir.path(),
     )?);
     let everybody = Arc::new(TrainingSet::new(set.clone(), |_| true));
-    let trained = train(&recipe, everybody, &set.digest(), None, dir.path())?;
+    let trained = train(&Job {
+        recipe: &recipe,
+        set: everybody,
+        data_digest: &set.digest(),
+        teacher: None,
+        validator: None,
+        out: dir.path(),
+    })?;
     let (people, pictures) = drawn(&recipe);
     let fresh: Vec<_> = (0..people * FRESH)
         .map(|i| (i / FRESH, pictures + i % FRESH))

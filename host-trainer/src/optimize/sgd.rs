@@ -1,0 +1,143 @@
+//! The update of the weights.
+
+use super::OptimizerConfig;
+use crate::loss::Active;
+use std::collections::BTreeMap;
+use tch::{Kind, Tensor};
+
+/// A gradient holds infinity or no number; the weights are as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotFinite;
+
+/// SGD with momentum, as PyTorch defines it: `v = momentum * v + gradient; w -= rate * v`.
+pub struct Sgd {
+    config: OptimizerConfig,
+    slots: BTreeMap<String, Slot>,
+}
+
+struct Slot {
+    weight: Tensor,
+    velocity: Tensor,
+}
+
+/// A gradient, and which rows of the weight of that name it is for.
+struct Gradient {
+    name: String,
+    rows: Option<Tensor>,
+    values: Tensor,
+}
+
+impl Sgd {
+    /// Takes the tensors to change, by name, all of them at rest.
+    pub fn new(
+        config: OptimizerConfig,
+        weights: impl IntoIterator<Item = (String, Tensor)>,
+    ) -> Self {
+        let slot = |weight: Tensor| Slot {
+            velocity: weight.detach().zeros_like(),
+            weight,
+        };
+        let slots = weights
+            .into_iter()
+            .map(|(name, weight)| (name, slot(weight)))
+            .collect();
+        Self { config, slots }
+    }
+
+    /// Changes every weight by its gradient, which is cleared. Of class weights that were sampled,
+    /// only the rows in use change, and keep their own momentum.
+    ///
+    /// # Errors
+    /// [`NotFinite`]; the weights are as they were.
+    pub fn step(&mut self, rate: f64, active: &Active) -> Result<(), NotFinite> {
+        let _guard = tch::no_grad_guard();
+        let gradients = self.gradients(active);
+        let norm = norm(&gradients);
+        if !norm.is_finite() {
+            self.clear();
+            return Err(NotFinite);
+        }
+        let longest = self.config.max_gradient_norm.unwrap_or(f64::INFINITY);
+        let share = if norm > longest { longest / norm } else { 1.0 };
+        for gradient in gradients {
+            self.change(gradient, rate, share);
+        }
+        self.clear();
+        Ok(())
+    }
+
+    fn gradients(&self, active: &Active) -> Vec<Gradient> {
+        let own = self.slots.iter().map(|(name, slot)| Gradient {
+            name: name.clone(),
+            rows: None,
+            values: slot.weight.grad(),
+        });
+        let sampled = active.sampled();
+        let sampled = sampled.into_iter().flat_map(|(rows, named)| {
+            named.into_iter().map(move |(name, weight)| Gradient {
+                name,
+                rows: Some(rows.shallow_clone()),
+                values: weight.grad(),
+            })
+        });
+        own.chain(sampled)
+            .filter(|gradient| gradient.values.defined())
+            .collect()
+    }
+
+    fn change(&mut self, gradient: Gradient, rate: f64, share: f64) {
+        let slot = self
+            .slots
+            .get_mut(&gradient.name)
+            .expect("gradients are of the weights that were taken");
+        let in_use = |all: &Tensor| match &gradient.rows {
+            Some(rows) => all.index_select(0, rows),
+            None => all.shallow_clone(),
+        };
+        let (mut weight, mut velocity) = (in_use(&slot.weight), in_use(&slot.velocity));
+        let decay = match weight.dim() > 1 {
+            true => self.config.weight_decay,
+            false => self.config.bias_weight_decay,
+        };
+        let mut values = gradient.values;
+        if share < 1.0 {
+            values *= share;
+        }
+        if decay > 0.0 {
+            values += &weight * decay;
+        }
+        velocity *= self.config.momentum;
+        velocity += &values;
+        weight -= &velocity * rate;
+        if let Some(rows) = &gradient.rows {
+            let _ = slot.weight.index_copy_(0, rows, &weight);
+            let _ = slot.velocity.index_copy_(0, rows, &velocity);
+        }
+    }
+
+    fn clear(&mut self) {
+        for slot in self.slots.values_mut() {
+            slot.weight.zero_grad();
+        }
+    }
+
+    /// The velocities by the names of their weights: what a checkpoint must keep.
+    pub fn velocities(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.slots.iter().map(|(name, slot)| (name, &slot.velocity))
+    }
+}
+
+/// Length of all gradients as one vector; not finite if any number is not.
+fn norm(gradients: &[Gradient]) -> f64 {
+    let norms: Vec<Tensor> = gradients.iter().map(|g| g.values.norm()).collect();
+    if norms.is_empty() {
+        return 0.0;
+    }
+    Tensor::stack(&norms, 0)
+        .to_kind(Kind::Double)
+        .norm()
+        .double_value(&[])
+}
+
+#[cfg(test)]
+mod tests;

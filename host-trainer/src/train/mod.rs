@@ -1,0 +1,302 @@
+//! The training loop.
+
+mod batch;
+mod memory;
+mod run;
+#[cfg(test)]
+mod tests;
+
+pub use batch::images;
+
+use crate::backbone::Module;
+use crate::checkpoint::{self, CheckpointError, Progress};
+use crate::config::{OnNotFinite, Recipe};
+use crate::dataset::loader::{self, Batch, Order, TrainingSet};
+use crate::dataset::packed::PackError;
+use crate::distill::Teacher;
+use crate::metrics::{Metrics, MetricsError};
+use crate::optimize::RateSchedule;
+use crate::progress::bar;
+use crate::report;
+use crate::validate::Validator;
+use edge_runtime::atomic_file::{self, WriteError};
+use indicatif::ProgressBar;
+use memory::OutOfMemory;
+use run::Run;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Steps from one line of metrics to the next.
+const METRICS_EVERY: u64 = 10;
+/// Steps from one line to the next where no progress bar can be shown; a multiple of the above.
+const LOG_EVERY: u64 = 50;
+/// Times that a training goes back for a loss that is not finite, before it gives up.
+const ROLL_BACKS: usize = 10;
+/// Name of the checkpoint in a run's folder.
+const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Names the images of a batch whose loss is not finite.
+const NOT_FINITE: &str = "not-finite.json";
+
+/// Why a training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// Reading or saving a checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Reading a crop.
+    #[error(transparent)]
+    Data(#[from] PackError),
+    /// Writing the metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// Naming the images of a bad batch.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Too little memory.
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
+    /// The loss, or a gradient, is infinite or no number.
+    #[error(
+        "the loss is not finite at step {step}; the images of that batch are named in {named}. \
+         Lower [optimizer] learning_rate, or set max_gradient_norm or [training] on_not_finite = \"roll-back\", \
+         and start with a new --out; the last checkpoint in this one is from before"
+    )]
+    NotFinite {
+        /// The step, from 1.
+        step: u64,
+        /// The file.
+        named: PathBuf,
+    },
+    /// The checkpoint is of a longer run.
+    #[error(
+        "the checkpoint in {out} is of step {done}, the recipe ends at {steps}: raise [training] steps, or give another --out"
+    )]
+    PastTheEnd {
+        /// The run's folder.
+        out: PathBuf,
+        /// Steps done.
+        done: u64,
+        /// Steps wanted.
+        steps: u64,
+    },
+    /// A fault of this program: the batches ended before the steps did.
+    #[error(
+        "the reader of batches failed at step {step}; run the same command again, and report this"
+    )]
+    NoBatch {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// A network at the end of its training.
+pub struct Trained {
+    /// With its weights, or the moving average of them where the recipe wants one.
+    pub module: Module,
+    /// Wall-clock seconds of the training, earlier invocations included.
+    pub wall_s: f64,
+    /// Images a second in that time.
+    pub images_per_s: f64,
+}
+
+/// What a training needs.
+pub struct Job<'a> {
+    /// How.
+    pub recipe: &'a Recipe,
+    /// On whom.
+    pub set: Arc<TrainingSet>,
+    /// Of the packed set: a checkpoint goes on with the same faces alone.
+    pub data_digest: &'a str,
+    /// Whom to learn from beside the labels.
+    pub teacher: Option<&'a Teacher>,
+    /// What to measure meanwhile.
+    pub validator: Option<&'a Validator>,
+    /// The run's folder.
+    pub out: &'a Path,
+}
+
+/// How one pass over the steps ended.
+enum Pass {
+    Done(Metrics),
+    NotFinite { step: u64 },
+}
+
+/// Trains to the recipe's last step, from the checkpoint in the run's folder if there is one.
+///
+/// # Errors
+/// [`TrainError`]; the checkpoint is whole.
+pub fn train(job: &Job<'_>) -> Result<Trained, TrainError> {
+    let training = &job.recipe.training;
+    let mut run = Run::new(job.recipe, job.set.classes(), job.teacher);
+    let mut left_out = BTreeSet::new();
+    let metrics = loop {
+        let done = job.load(&run)?;
+        if done > training.steps {
+            let (out, steps) = (job.out.into(), training.steps);
+            return Err(TrainError::PastTheEnd { out, done, steps });
+        }
+        match job.pass(&mut run, done, &left_out)? {
+            Pass::Done(metrics) => break metrics,
+            Pass::NotFinite { step } => {
+                let again = training.on_not_finite == OnNotFinite::RollBack;
+                if !again || left_out.len() == ROLL_BACKS {
+                    let named = job.out.join(NOT_FINITE);
+                    let step = step + 1;
+                    return Err(TrainError::NotFinite { step, named });
+                }
+                eprintln!(
+                    "the loss is not finite at step {}: back to the last checkpoint, without that batch",
+                    step + 1
+                );
+                left_out.insert(step);
+            }
+        }
+    };
+    if let Some(average) = &run.average {
+        average.apply();
+    }
+    Ok(Trained {
+        module: run.module,
+        wall_s: metrics.wall_s(),
+        images_per_s: metrics.images_per_s(),
+    })
+}
+
+impl Job<'_> {
+    fn load(&self, run: &Run<'_>) -> Result<u64, TrainError> {
+        let path = self.out.join(CHECKPOINT);
+        if let Some(done) = checkpoint::load(&path, &self.digest(), &run.state())? {
+            return Ok(done);
+        }
+        // What a run goes back to before its first checkpoint is due.
+        if self.recipe.training.on_not_finite == OnNotFinite::RollBack {
+            self.save(run, 0)?;
+        }
+        Ok(0)
+    }
+
+    fn save(&self, run: &Run<'_>, step: u64) -> Result<(), TrainError> {
+        let run_digest = self.digest();
+        let progress = Progress { step, run_digest };
+        Ok(checkpoint::save(
+            &self.out.join(CHECKPOINT),
+            &progress,
+            &run.state(),
+        )?)
+    }
+
+    fn digest(&self) -> String {
+        // A run may be made longer, saved and measured more often; all else must be as it was.
+        let mut same = self.recipe.clone();
+        same.training.checkpoint_every = 0;
+        same.training.validate_every = 0;
+        if let RateSchedule::Multistep { .. } = same.optimizer.schedule {
+            same.training.steps = 0;
+        }
+        let teacher = self.teacher.map_or("", |teacher| &teacher.digest);
+        let text = format!("{}{}{teacher}", same.to_toml(), self.data_digest);
+        shared::digest::Digest::of(text.as_bytes()).to_string()
+    }
+
+    /// The steps after `done`, those `left_out` without their update.
+    fn pass(
+        &self,
+        run: &mut Run<'_>,
+        done: u64,
+        left_out: &BTreeSet<u64>,
+    ) -> Result<Pass, TrainError> {
+        let training = &self.recipe.training;
+        let mut metrics = Metrics::open(&self.out.join(report::METRICS_FILE), done)?;
+        let progress = bar(training.steps, "training");
+        progress.set_position(done);
+        progress.reset_eta();
+        let batches = loader::start(self.set.clone(), self.order(done));
+        let (mut loss_sum, mut summed) = (0.0, 0);
+        for step in done..training.steps {
+            let batches = self.batches(&batches, step)?;
+            if !left_out.contains(&step) {
+                match memory::watched(training, || run.step(&batches, step))? {
+                    Ok(loss) => (loss_sum, summed) = (loss_sum + loss, summed + 1),
+                    Err(_) => {
+                        self.name_images(&batches, step)?;
+                        return Ok(Pass::NotFinite { step });
+                    }
+                }
+            }
+            progress.inc(1);
+            let (now, last) = (step + 1, step + 1 == training.steps);
+            let validate = |v: &Validator| v.after(now, &run.module, &mut metrics);
+            let validated = self.validator.is_some_and(validate);
+            if (now % METRICS_EVERY == 0 || last || validated) && summed > 0 {
+                self.tell(&mut metrics, &progress, now, loss_sum / f64::from(summed))?;
+                (loss_sum, summed) = (0.0, 0);
+            }
+            if now % training.checkpoint_every == 0 || last {
+                self.save(run, now)?;
+            }
+        }
+        progress.finish_and_clear();
+        Ok(Pass::Done(metrics))
+    }
+
+    fn order(&self, done: u64) -> Order {
+        let training = &self.recipe.training;
+        Order {
+            seed: self.recipe.seed,
+            batch_size: training.batch_size,
+            mirror: training.mirror,
+            first_step: done * training.accumulate,
+            end_step: training.steps * training.accumulate,
+        }
+    }
+
+    fn batches(&self, reader: &loader::Batches, step: u64) -> Result<Vec<Batch>, TrainError> {
+        let batches = (0..self.recipe.training.accumulate).map(|_| match reader.recv() {
+            Ok(batch) => Ok(batch?),
+            Err(_) => Err(TrainError::NoBatch { step }),
+        });
+        batches.collect()
+    }
+
+    fn tell(
+        &self,
+        metrics: &mut Metrics,
+        progress: &ProgressBar,
+        now: u64,
+        loss: f64,
+    ) -> Result<(), TrainError> {
+        let training = &self.recipe.training;
+        let images = training.batch_size as u64 * training.accumulate;
+        let per_epoch = self.set.steps_per_epoch(images as usize);
+        let rate = self
+            .recipe
+            .optimizer
+            .learning_rate_at(now - 1, training.steps);
+        let epoch = (now - 1) / per_epoch + 1;
+        let line = metrics.line(now, epoch, rate, loss, images)?;
+        let message = format!(
+            "epoch {epoch}  loss {loss:.3}  rate {rate:.4}  {:.0} images/s{}",
+            line.images_per_s,
+            metrics.told_eer()
+        );
+        // A log gets a line now and then where a terminal gets a bar.
+        if progress.is_hidden() && now.is_multiple_of(LOG_EVERY) {
+            eprintln!("step {now} of {}  {message}", training.steps);
+        }
+        progress.set_message(message);
+        Ok(())
+    }
+
+    fn name_images(&self, batches: &[Batch], step: u64) -> Result<(), TrainError> {
+        let images = batches.iter().flat_map(|batch| &batch.images);
+        let names: Vec<&str> = images.map(|i| self.set.name(*i)).collect();
+        let json = serde_json::json!({ "step": step + 1, "images": names });
+        let bytes = serde_json::to_vec_pretty(&json).expect("names are text");
+        Ok(atomic_file::write(
+            &self.out.join(NOT_FINITE),
+            &bytes,
+            None,
+        )?)
+    }
+}

@@ -1,0 +1,115 @@
+//! The state of a training, and one step of it.
+
+use super::batch::images;
+use crate::backbone::Module;
+use crate::config::{ComputePrecision, Recipe};
+use crate::dataset::loader::Batch;
+use crate::distill::Teacher;
+use crate::loss::Head;
+use crate::native;
+use crate::optimize::{Average, NotFinite, Sgd};
+use shared::preprocess::InputSpec;
+use tch::{Device, Kind, Tensor};
+
+pub(super) struct Run<'a> {
+    recipe: &'a Recipe,
+    input: InputSpec,
+    pub(super) device: Device,
+    pub(super) module: Module,
+    head: Head,
+    sgd: Sgd,
+    pub(super) average: Option<Average>,
+    teacher: Option<&'a Teacher>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(recipe: &'a Recipe, classes: i64, teacher: Option<&'a Teacher>) -> Self {
+        let device = native::device();
+        tch::manual_seed(recipe.seed as i64);
+        let graph = recipe.backbone.graph().expect("checked with the recipe");
+        let input = recipe.input_spec(&graph);
+        let shape = (classes, graph.embedding_len);
+        let rate = recipe.training.class_sample_rate;
+        let head = Head::new(&recipe.loss, shape, rate, recipe.seed, device);
+        let module = Module::new(graph, device);
+        let own = module.trainable().map(named);
+        let sgd = Sgd::new(recipe.optimizer.clone(), own.chain(head.tensors()));
+        let average = recipe
+            .optimizer
+            .average_decay
+            .map(|decay| Average::new(decay, module.tensors().iter().map(named)));
+        Self {
+            recipe,
+            input,
+            device,
+            module,
+            head,
+            sgd,
+            average,
+            teacher,
+        }
+    }
+
+    /// All tensors that a resumed run needs.
+    pub(super) fn state(&self) -> Vec<(String, Tensor)> {
+        let prefixed = |prefix: &'static str| {
+            move |(name, tensor): (&String, &Tensor)| {
+                (format!("{prefix}/{name}"), tensor.shallow_clone())
+            }
+        };
+        let weights = self.module.tensors().iter().map(named);
+        let averages = self.average.iter().flat_map(Average::averages);
+        weights
+            .chain(self.head.tensors())
+            .chain(self.sgd.velocities().map(prefixed("velocity")))
+            .chain(averages.map(prefixed("average")))
+            .collect()
+    }
+
+    /// One step over its batches; gives their mean loss.
+    ///
+    /// # Errors
+    /// [`NotFinite`] if the loss or a gradient is not; the weights are as they were.
+    pub(super) fn step(&mut self, batches: &[Batch], step: u64) -> Result<f64, NotFinite> {
+        let labels: Vec<i64> = batches.iter().flat_map(|b| b.labels.clone()).collect();
+        let active = self.head.activate(&labels, step);
+        let mut sum = Tensor::zeros([], (Kind::Float, self.device));
+        for batch in batches {
+            let embeddings = self.embed(batch);
+            let classified = self.head.loss(&embeddings, &batch.labels, &active, step);
+            let loss = match self.teacher {
+                Some(teacher) => teacher.beside(&classified, &embeddings, &batch.images),
+                None => classified,
+            };
+            let loss = loss / batches.len() as f64;
+            loss.backward();
+            sum += loss.detach();
+        }
+        let rate = self
+            .recipe
+            .optimizer
+            .learning_rate_at(step, self.recipe.training.steps);
+        self.sgd.step(rate, &active)?;
+        self.module.clamp_slopes();
+        if let Some(average) = &mut self.average {
+            average.step(step);
+        }
+        Ok(f64::try_from(sum).expect("the sum of losses is a number"))
+    }
+
+    /// `[B, D]` f32, raw.
+    fn embed(&self, batch: &Batch) -> Tensor {
+        let images = images(batch, &self.input, self.device);
+        let embed = || self.module.forward(&images, true);
+        let embeddings = match self.recipe.training.precision {
+            ComputePrecision::F32 => embed(),
+            ComputePrecision::Bf16 => native::autocast_bf16(self.device, embed),
+        };
+        // The loss is computed in f32 always: bfloat16 has three digits, and the scale is 30.
+        embeddings.to_kind(Kind::Float)
+    }
+}
+
+fn named((name, tensor): (&String, &Tensor)) -> (String, Tensor) {
+    (name.clone(), tensor.shallow_clone())
+}
