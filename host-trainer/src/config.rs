@@ -1,5 +1,6 @@
 //! The recipe: one TOML file that says everything about a training run.
 
+use crate::augment::AugmentConfig;
 use crate::backbone::BackboneConfig;
 use crate::backbone::graph::Graph;
 use crate::dataset::DataConfig;
@@ -21,10 +22,13 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Recipe {
     /// For people.
     pub name: String,
-    /// Of everything drawn at random: weights, order of images, mirroring.
+    /// Of everything drawn at random: weights, order of images, augmentation.
     pub seed: u64,
     /// Where the faces come from.
     pub data: DataConfig,
+    /// How they are changed at random.
+    #[serde(default)]
+    pub augmentation: AugmentConfig,
     /// How pixels become numbers.
     pub input: InputConfig,
     /// The network.
@@ -83,8 +87,6 @@ pub struct TrainingConfig {
     pub class_sample_rate: f64,
     /// Steps until the end.
     pub steps: u64,
-    /// Mirror each image with probability one half.
-    pub mirror: bool,
     /// Number format of activations and gradients; weights are always 32-bit.
     pub precision: ComputePrecision,
     /// Steps from one checkpoint to the next.
@@ -203,6 +205,7 @@ impl Recipe {
             return Err((*reason).into());
         }
         self.data.check()?;
+        self.augmentation.check()?;
         self.loss.check()?;
         self.optimizer.check()?;
         self.distillation.as_ref().map_or(Ok(()), |d| d.check())
@@ -317,6 +320,19 @@ mod tests {
             "\"sphereface20\"",
             "there are no fields",
         );
+        check("mirror = ", "mirorr = ", "mirorr");
+        let jpeg = |rest: &str| format!("mirror = true\njpeg = {{ probability = {rest} }}");
+        check(
+            "mirror = true",
+            &jpeg("2.0, quality = [30, 90]"),
+            "augmentation.jpeg] probability",
+        );
+        check(
+            "mirror = true",
+            &jpeg("0.5, quality = [90, 30]"),
+            "smaller one first",
+        );
+        check("mirror = true", &jpeg("0.5"), "quality");
         check("people = 400", "people = 5000000000", "people");
         check("people = 400", "people = 1000000", "times pictures = ");
         for bytes in [vec![0xff; 10], vec![b' '; (MAX_BYTES + 1) as usize]] {

@@ -5,6 +5,8 @@ pub mod config;
 
 pub mod dataset;
 
+pub mod augment;
+
 pub mod backbone;
 pub mod distill;
 pub mod loss;

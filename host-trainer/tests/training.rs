@@ -22,6 +22,12 @@ fn recipe(dir: &Path, change: impl Fn(String) -> String) -> PathBuf {
     set("data", "held_out", 0.4.into());
     set("backbone", "embedding_len", 16.into());
     set("backbone", "width", 0.125.into());
+    let steps = "jitter = { probability = 0.5, max_rotation_deg = 9.0, max_scale = 0.1, max_shift_px = 3.0 }
+        low_light = { probability = 0.5, darkest = 0.3, max_noise = 9.0 }
+        jpeg = { probability = 0.5, quality = [30, 90] }";
+    for (step, table) in steps.parse::<toml::Table>().unwrap() {
+        set("augmentation", &step, table);
+    }
     set("training", "batch_size", 8.into());
     set("training", "steps", 6.into());
     set("training", "checkpoint_every", 2.into());

@@ -1,10 +1,9 @@
 //! Batches in an order that a seed fixes, read ahead by a thread of their own.
 
 use super::packed::{PackError, PackedSet};
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shared::align::mirror_rows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -81,12 +80,10 @@ impl TrainingSet {
 /// How batches are drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
-    /// Of the shuffle and the mirroring.
+    /// Of the shuffle.
     pub seed: u64,
     /// Images in a batch.
     pub batch_size: usize,
-    /// Mirror each with probability one half.
-    pub mirror: bool,
     /// The step to begin with: the batches after it are those of a run that was never stopped.
     pub first_step: u64,
     /// The step to end before.
@@ -106,7 +103,7 @@ pub fn start(set: Arc<TrainingSet>, order: Order) -> Batches {
                     shuffled(set.len(), order.seed, step / per_epoch),
                 );
             }
-            let batch = read_batch(&set, &epoch.1, step % per_epoch, step, &order);
+            let batch = read_batch(&set, &epoch.1, step % per_epoch, order.batch_size);
             // The trainer stopped listening: it has failed, and says why.
             if sender.send(batch).is_err() {
                 return;
@@ -128,22 +125,16 @@ fn read_batch(
     set: &TrainingSet,
     shuffled: &[usize],
     position: u64,
-    step: u64,
-    order: &Order,
+    batch_size: usize,
 ) -> Result<Batch, PackError> {
-    let mut random = ChaCha8Rng::seed_from_u64(!order.seed);
-    random.set_stream(step);
     let template = set.set.template();
-    let mut pixels = vec![0; order.batch_size * template.rgb_len()];
+    let mut pixels = vec![0; batch_size * template.rgb_len()];
     let (mut labels, mut images) = (Vec::new(), Vec::new());
-    let start = position as usize * order.batch_size;
+    let start = position as usize * batch_size;
     for (i, crop) in pixels.chunks_exact_mut(template.rgb_len()).enumerate() {
         // A set smaller than a batch goes round.
         let image = shuffled[(start + i) % shuffled.len()];
         set.set.read(set.images[image], crop)?;
-        if order.mirror && random.random() {
-            mirror_rows(crop, template.width());
-        }
         labels.push(set.labels[image]);
         images.push(set.images[image]);
     }
@@ -175,7 +166,6 @@ mod tests {
         Order {
             seed: 5,
             batch_size: 5,
-            mirror: true,
             first_step,
             end_step: 12,
         }
@@ -189,12 +179,11 @@ mod tests {
             (set.len(), set.classes(), set.steps_per_epoch(5)),
             (20, 5, 4)
         );
-        let unmirrored = Order {
-            mirror: false,
+        let epoch = Order {
             end_step: 4,
             ..order(0)
         };
-        let batches: Vec<_> = start(set, unmirrored).iter().map(Result::unwrap).collect();
+        let batches: Vec<_> = start(set, epoch).iter().map(Result::unwrap).collect();
         let images: HashSet<_> = batches
             .iter()
             .flat_map(|b| b.pixels.chunks(112 * 112 * 3))

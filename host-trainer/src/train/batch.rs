@@ -1,28 +1,53 @@
 //! From bytes of a batch to the network's input.
 
+use crate::augment::augment;
+use crate::config::Recipe;
 use crate::dataset::loader::Batch;
 use crate::native;
 use shared::preprocess::{InputSpec, PixelOrder};
 use tch::{Device, Kind, Tensor};
 
-/// `[B, 3, H, W]` floats with the channels innermost, normalized as [`InputSpec::prepare`] does.
+/// A batch as the network takes it: `[B, 3, H, W]` f32 with the channels innermost in memory,
+/// normalized as [`InputSpec::prepare`] does.
 pub fn images(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
-    let (height, width) = (
-        input.template.height() as i64,
-        input.template.width() as i64,
-    );
-    let bytes = Tensor::from_slice(&batch.pixels)
-        .view([-1, height, width, 3])
-        .to_device(device);
-    let planes = bytes.permute([0, 3, 1, 2]);
-    let planes = match input.pixel_order {
-        PixelOrder::Rgb => planes,
-        PixelOrder::Bgr => planes.flip([1]),
-    };
+    normalized(&pixels(batch, input, device).to_kind(Kind::Float), input)
+}
+
+/// The same, changed as the recipe's augmentation says.
+///
+/// - `first`: number of the batch's first image since the training began; with the recipe's seed it
+///   fixes what is drawn
+pub(super) fn augmented(
+    batch: &Batch,
+    recipe: &Recipe,
+    input: &InputSpec,
+    first: u64,
+    device: Device,
+) -> Tensor {
+    let faces = pixels(batch, input, device);
+    let faces = augment(&faces, &recipe.augmentation, recipe.seed, first);
+    normalized(&faces, input)
+}
+
+/// `[B, 3, H, W]` bytes, RGB.
+fn pixels(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
+    let (height, width) = (input.template.height(), input.template.width());
+    Tensor::from_slice(&batch.pixels)
+        .view([-1, height as i64, width as i64, 3])
+        .to_device(device)
+        .permute([0, 3, 1, 2])
+}
+
+/// Orders the planes of `[B, 3, H, W]` f32, RGB in 0 to 255, and subtracts and divides.
+fn normalized(faces: &Tensor, input: &InputSpec) -> Tensor {
     let row = |values: [f32; 3]| {
         Tensor::from_slice(&values)
             .view([1, 3, 1, 1])
-            .to_device(device)
+            .to_device(faces.device())
     };
-    native::channels_last(&((planes.to_kind(Kind::Float) - row(input.mean)) / row(input.std)))
+    let planes = match input.pixel_order {
+        PixelOrder::Rgb => faces.shallow_clone(),
+        PixelOrder::Bgr => faces.flip([1]),
+    };
+    native::channels_last(&((planes - row(input.mean)) / row(input.std)))
 }

@@ -245,7 +245,6 @@ impl Job<'_> {
         Order {
             seed: self.recipe.seed,
             batch_size: training.batch_size,
-            mirror: training.mirror,
             first_step: done * training.accumulate,
             end_step: training.steps * training.accumulate,
         }

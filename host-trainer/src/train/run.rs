@@ -1,6 +1,6 @@
 //! The state of a training, and one step of it.
 
-use super::batch::images;
+use super::batch::augmented;
 use crate::backbone::Module;
 use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::loader::Batch;
@@ -74,8 +74,9 @@ impl<'a> Run<'a> {
         let labels: Vec<i64> = batches.iter().flat_map(|b| b.labels.clone()).collect();
         let active = self.head.activate(&labels, step);
         let mut sum = Tensor::zeros([], (Kind::Float, self.device));
-        for batch in batches {
-            let embeddings = self.embed(batch);
+        let first = step * batches.len() as u64;
+        for (number, batch) in (first..).zip(batches) {
+            let embeddings = self.embed(batch, number);
             let classified = self.head.loss(&embeddings, &batch.labels, &active, step);
             let loss = match self.teacher {
                 Some(teacher) => teacher.beside(&classified, &embeddings, &batch.images),
@@ -97,9 +98,10 @@ impl<'a> Run<'a> {
         Ok(f64::try_from(sum).expect("the sum of losses is a number"))
     }
 
-    /// `[B, D]` f32, raw.
-    fn embed(&self, batch: &Batch) -> Tensor {
-        let images = images(batch, &self.input, self.device);
+    /// `[B, D]` f32, raw; `number` counts the batches since the training began.
+    fn embed(&self, batch: &Batch, number: u64) -> Tensor {
+        let first = number * batch.labels.len() as u64;
+        let images = augmented(batch, self.recipe, &self.input, first, self.device);
         let embed = || self.module.forward(&images, true);
         let embeddings = match self.recipe.training.precision {
             ComputePrecision::F32 => embed(),

@@ -12,7 +12,7 @@ fn recipe(change: impl Fn(&mut Recipe)) -> Recipe {
     let text = text.replace("width = 0.25", "width = 0.125");
     let mut recipe: Recipe = toml::from_str(&text).unwrap();
     (recipe.training.batch_size, recipe.training.steps) = (4, 5);
-    recipe.training.mirror = false;
+    recipe.augmentation = crate::augment::AugmentConfig::default();
     change(&mut recipe);
     recipe
 }
