@@ -91,6 +91,9 @@ pub struct TrainingConfig {
     pub precision: ComputePrecision,
     /// Steps from one checkpoint to the next.
     pub checkpoint_every: u64,
+    /// Steps from one measurement on held-out people to the next; 0 for none before the end.
+    #[serde(default)]
+    pub validate_every: u64,
     /// What to do when the loss or a gradient is infinite or no number.
     #[serde(default)]
     pub on_not_finite: OnNotFinite,

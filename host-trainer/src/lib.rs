@@ -15,7 +15,9 @@ pub mod optimize;
 pub mod checkpoint;
 pub mod metrics;
 pub mod native;
+mod tensorboard;
 pub mod train;
+pub mod validate;
 
 pub mod export;
 pub mod quantize;
@@ -25,5 +27,6 @@ pub mod experiment;
 pub mod measure;
 pub mod operating_point;
 
+pub mod illustrate;
 pub mod progress;
 pub mod report;

@@ -4,11 +4,12 @@ use crate::config::Recipe;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::dataset::synthetic_face;
 use crate::evaluate::verification::Sorted;
+use crate::evaluate::worst::{ScoredPair, worst_pairs};
 use crate::evaluate::{ENROLLED_PAIRS, all_pairs, embed_all, enrolled_pairs, raw_pixels};
 use crate::export;
 use crate::operating_point::{IMPOSTOR_PAIRS_NEEDED, operating_points};
 use crate::progress::bar;
-use crate::report::{Accuracy, Agreement, Evaluation, Histogram};
+use crate::report::{Accuracy, Agreement, Evaluation, Histogram, Worst, WorstPair};
 use edge_runtime::atomic_file::{self, WriteError};
 use edge_runtime::bundle::BundleFileError;
 use edge_runtime::network::{Network, NetworkError};
@@ -72,11 +73,11 @@ impl<'a> HeldOut<'a> {
         Self { set, images }
     }
 
-    fn face(&self, i: usize) -> Result<AlignedFace, PackError> {
+    pub(crate) fn face(&self, i: usize) -> Result<AlignedFace, PackError> {
         self.set.face(self.images[i])
     }
 
-    fn people(&self) -> Vec<u32> {
+    pub(crate) fn people(&self) -> Vec<u32> {
         self.images.iter().map(|i| self.set.person(*i)).collect()
     }
 }
@@ -204,7 +205,23 @@ fn evaluation(
         },
         raw_pixels_eer,
         operating_points: quantized.points.iter().map(reported).collect(),
+        worst: Some(worst(held_out, &quantized.embeddings)),
     })
+}
+
+fn worst(held_out: &HeldOut<'_>, embeddings: &[Embedding]) -> Worst {
+    let reported = |pairs: Vec<ScoredPair>| {
+        let pair = |pair: ScoredPair| WorstPair {
+            score: f64::from(pair.score),
+            images: pair.images.map(|i| held_out.images[i] as u64),
+        };
+        pairs.into_iter().map(pair).collect()
+    };
+    let worst = worst_pairs(embeddings, &held_out.people());
+    Worst {
+        impostor: reported(worst.impostor),
+        genuine: reported(worst.genuine),
+    }
 }
 
 fn reported(point: &OperatingPoint) -> crate::report::OperatingPoint {

@@ -1,11 +1,12 @@
-//! The lines of `metrics.jsonl`: how a training goes.
+//! The lines of `metrics.jsonl`: how a training goes. TensorBoard's events are written with them.
 
 use crate::report;
+use crate::tensorboard::EventFile;
 use edge_runtime::atomic_file::{self, WriteError};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why there is no next line.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +30,13 @@ pub enum MetricsError {
 pub(crate) struct Metrics {
     path: PathBuf,
     file: File,
+    events: EventFile,
     started: Instant,
     elapsed_before: f64,
     last: (u64, Instant),
+    /// Of the next line.
+    validation_eer: Option<f64>,
+    latest_eer: Option<f64>,
     trained: Trained,
 }
 
@@ -59,6 +64,7 @@ impl Metrics {
         };
         let mut kept = Vec::new();
         let mut trained = Trained::default();
+        let mut latest_eer = None;
         if let Ok(old) = File::open(path) {
             for line in BufReader::new(old).lines().map_while(Result::ok) {
                 let Ok(parsed) = serde_json::from_str::<report::Progress>(&line) else {
@@ -68,6 +74,7 @@ impl Metrics {
                     break;
                 }
                 trained.add(&parsed);
+                latest_eer = parsed.validation_eer.or(latest_eer);
                 kept.extend(line.bytes().chain([b'\n']));
             }
         }
@@ -77,9 +84,12 @@ impl Metrics {
         Ok(Self {
             path: path.into(),
             file,
+            events: EventFile::new(path.parent().unwrap_or(Path::new("")), done),
             started: now,
             elapsed_before: trained.seconds,
             last: (done, now),
+            validation_eer: None,
+            latest_eer,
             trained,
         })
     }
@@ -102,14 +112,30 @@ impl Metrics {
             learning_rate,
             images_per_s: images as f64 / seconds,
             elapsed_s: self.elapsed_before + self.started.elapsed().as_secs_f64(),
+            validation_eer: self.validation_eer.take(),
         };
         let json = serde_json::to_string(&line).expect("plain numbers");
         writeln!(self.file, "{json}").map_err(|source| MetricsError::Write {
             path: self.path.clone(),
             source,
         })?;
+        self.events.add(&line);
         self.trained.add(&line);
         Ok(line)
+    }
+
+    /// Takes an equal error rate for the next line. The time that it took is no training.
+    pub(crate) fn validated(&mut self, eer: Option<f64>, took: Duration) {
+        self.validation_eer = eer;
+        self.latest_eer = eer.or(self.latest_eer);
+        self.started += took;
+        self.last.1 += took;
+    }
+
+    /// The newest equal error rate on held-out people, as a progress bar shows it.
+    pub(crate) fn told_eer(&self) -> String {
+        let told = |eer| format!("  EER {:.1} %", 100.0 * eer);
+        self.latest_eer.map(told).unwrap_or_default()
     }
 
     /// Wall-clock seconds of the training so far.
@@ -141,6 +167,7 @@ mod tests {
                 learning_rate,
                 images_per_s,
                 elapsed_s,
+                validation_eer: None,
             };
             serde_json::to_string(&line).unwrap() + "\n"
         };
@@ -149,7 +176,10 @@ mod tests {
         std::fs::write(&path, lines.concat()).unwrap();
         let mut metrics = Metrics::open(&path, 20).unwrap();
         assert_eq!((metrics.wall_s(), metrics.images_per_s()), (4.0, 35.0));
+        metrics.validated(Some(0.25), Duration::ZERO);
         let next = metrics.line(30, 1, 0.1, 1.0, 8).unwrap();
+        assert_eq!(next.validation_eer, Some(0.25));
+        assert_eq!(metrics.told_eer(), "  EER 25.0 %");
         assert_eq!(metrics.wall_s(), next.elapsed_s);
         assert!(next.elapsed_s > 4.0);
         // 140 images before, and at least those of the next ten steps.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -112,6 +113,45 @@ fn a_run_that_was_stopped_ends_with_the_same_weights() {
     assert!(train(dir.path(), &whole, "parts").status.success());
     assert_eq!(told(), first);
     assert!(first.iter().all(|figure| *figure > 0.0), "{first:?}");
+}
+
+#[test]
+fn validation_leaves_the_training_as_it_would_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = recipe(dir.path(), |r| r);
+    assert!(train(dir.path(), &plain, "plain").status.success());
+    let measured = recipe(dir.path(), |r| {
+        r.replace("steps = 6", "steps = 6\nvalidate_every = 2")
+    });
+    let ran = train(dir.path(), &measured, "measured");
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    let read = |run: &str, name: &str| std::fs::read(dir.path().join(run).join(name)).unwrap();
+    // All that a training has: weights, statistics of batch norm, velocities.
+    let [plain, measured] = ["plain", "measured"].map(|run| read(run, "checkpoint.safetensors"));
+    let [plain, measured] = [&plain, &measured].map(|bytes| {
+        let tensors = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        let tensors = tensors
+            .iter()
+            .map(|(name, t)| (name.to_owned(), t.data().to_vec()));
+        tensors.collect::<BTreeMap<_, _>>()
+    });
+    assert!(plain.len() > 100 && plain == measured);
+    let lines = String::from_utf8(read("measured", "metrics.jsonl")).unwrap();
+    let lines = lines.lines().map(|l| serde_json::from_str(l).unwrap());
+    let eer = |line: serde_json::Value| {
+        (
+            line["step"].as_u64().unwrap(),
+            line["validation_eer"].as_f64().unwrap(),
+        )
+    };
+    let (steps, rates): (Vec<_>, Vec<_>) = lines.map(eer).unzip();
+    assert_eq!(steps, [2, 4, 6]);
+    assert!(
+        rates.iter().all(|eer| *eer > 0.0 && *eer < 1.0),
+        "{rates:?}"
+    );
+    let report = String::from_utf8(read("measured", "report.html")).unwrap();
+    assert!(report.contains("Accuracy over time"));
 }
 
 #[test]

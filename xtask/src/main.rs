@@ -11,6 +11,7 @@ mod deploy;
 mod disk;
 mod evaluate;
 mod experiment;
+mod illustrate;
 mod libtorch;
 mod python;
 mod setup;
@@ -36,6 +37,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Experiment(experiment::Args),
     Deploy(deploy::Args),
+    Illustrate(illustrate::Args),
     Bench(bench::Args),
 }
 
@@ -58,6 +60,7 @@ fn run() -> anyhow::Result<()> {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Experiment(args) => experiment::run(&args),
         Command::Deploy(args) => deploy::run(&args),
+        Command::Illustrate(args) => illustrate::run(&args),
         Command::Bench(args) => bench::run(&args),
     }
 }

@@ -22,7 +22,7 @@ pub enum BackboneConfig {
     Mobilefacenet {
         /// Multiplies the channel counts, 0.125 to 4.
         width: f64,
-        /// Numbers in an embedding, 8 to 1024.
+        /// Numbers in an embedding, 2 to 1024.
         embedding_len: i64,
         /// After each convolution but the linear ones.
         activation: Activation,
@@ -59,11 +59,11 @@ impl BackboneConfig {
                 if !(0.125..=4.0).contains(&width) {
                     return Err(impossible("width", width.to_string(), "use 0.125 to 4"));
                 }
-                if !(8..=1024).contains(&embedding_len) {
+                if !(2..=1024).contains(&embedding_len) {
                     return Err(impossible(
                         "embedding_len",
                         embedding_len.to_string(),
-                        "use 8 to 1024",
+                        "use 2 to 1024",
                     ));
                 }
                 Ok(mobilefacenet(width, embedding_len, activation))

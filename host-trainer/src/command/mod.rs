@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod experiment;
+mod illustrate;
 mod report;
 mod synthesize;
 mod train;
@@ -23,6 +24,7 @@ enum Command {
     Experiment(experiment::Experiments),
     Synthesize(synthesize::Synthesize),
     Report(report::Report),
+    Illustrate(illustrate::Illustrate),
 }
 
 impl Cli {
@@ -33,6 +35,7 @@ impl Cli {
             Command::Experiment(experiment) => experiment.run(),
             Command::Synthesize(synthesize) => synthesize.run(),
             Command::Report(report) => report.run(),
+            Command::Illustrate(illustrate) => illustrate.run(),
         }
     }
 }

@@ -10,6 +10,7 @@ use host_trainer::distill::Teacher;
 use host_trainer::measure::{self, HeldOut};
 use host_trainer::report::{self, Evaluation, RunInfo};
 use host_trainer::train::{Job, Trained, train};
+use host_trainer::validate::Validator;
 use host_trainer::{export, native};
 use serde::Serialize;
 use shared::bundle::Provenance;
@@ -28,6 +29,9 @@ pub(crate) struct Train {
     /// Where checkpoints, metrics, bundles and the report go.
     #[arg(long)]
     out: PathBuf,
+    /// Show the faces of the worst pairs in the report; real ones are biometric data.
+    #[arg(long)]
+    with_faces: bool,
 }
 
 impl Train {
@@ -61,21 +65,18 @@ impl Train {
         let teacher = teacher
             .map(|config| Teacher::prepare(config, data, &set, len, &cache, device))
             .transpose()?;
+        let held_out = HeldOut::new(&set, &held_out);
+        let validator = Validator::new(&recipe, &held_out)?;
         let trained = train(&Job {
             recipe: &recipe,
             set: training.clone(),
             data_digest: &digest,
             teacher: teacher.as_ref(),
+            validator: validator.as_ref(),
             out,
         })?;
         let weights = export::weights(&trained.module);
-        let evaluation = measure::finish(
-            &recipe,
-            &weights,
-            &HeldOut::new(&set, &held_out),
-            &provenance,
-            out,
-        )?;
+        let evaluation = measure::finish(&recipe, &weights, &held_out, &provenance, out)?;
         let info = info(
             &recipe,
             &trained,
@@ -90,6 +91,7 @@ impl Train {
             run: out,
             events: &[],
             frames: None,
+            faces: self.with_faces.then_some(&*set),
         };
         report::write(&sources, &out.join("report.html"))?;
         say_result(&evaluation, &info, out);
@@ -97,7 +99,7 @@ impl Train {
     }
 }
 
-fn cache() -> anyhow::Result<PathBuf> {
+pub(super) fn cache() -> anyhow::Result<PathBuf> {
     let cache = dirs::cache_dir().context("no cache directory: set HOME or XDG_CACHE_HOME")?;
     Ok(cache.join("facelatch").join("faces"))
 }

@@ -3,6 +3,7 @@
 pub mod pairs;
 pub mod protocol;
 pub mod verification;
+pub mod worst;
 
 use edge_runtime::network::{Network, NetworkError};
 use indicatif::ProgressBar;

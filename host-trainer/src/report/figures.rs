@@ -1,7 +1,7 @@
 //! Numbers as people read them.
 
 /// `707850` is `707,850`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let head = digits.len() % 3;
     let (first, rest) = digits.split_at(head);
@@ -12,14 +12,14 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A number with at most three digits that count: `0.012345` is `0.0123`.
-pub(super) fn rounded(number: f64) -> String {
+pub(crate) fn rounded(number: f64) -> String {
     let size = number.abs().max(1e-12).log10().floor() as i64;
     let digits = (2 - size).clamp(1, 12) as usize;
     trimmed(format!("{number:.digits$}"))
 }
 
 /// A share as a percentage: `0.0312` is `3.12%`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
     // Three digits would not tell 99.98% from 100%.
     let is_nearly_all = (99.0..100.0).contains(&value);
@@ -37,7 +37,7 @@ fn trimmed(text: String) -> String {
 }
 
 /// A rate as odds: `0.001` is `1 in 1,000`.
-pub(super) fn odds(rate: f64) -> String {
+pub(crate) fn odds(rate: f64) -> String {
     if rate <= 0.0 {
         return "none".to_owned();
     }
@@ -45,18 +45,18 @@ pub(super) fn odds(rate: f64) -> String {
 }
 
 /// A cosine with three decimals and a real minus sign.
-pub(super) fn score(cosine: f64) -> String {
+pub(crate) fn score(cosine: f64) -> String {
     format!("{cosine:.3}").replace('-', "\u{2212}")
 }
 
 /// A score at an axis, with one decimal; zero has no sign.
-pub(super) fn tick(cosine: f64) -> String {
+pub(crate) fn tick(cosine: f64) -> String {
     let rounded = (cosine * 10.0).round() / 10.0 + 0.0;
     format!("{rounded:.1}").replace('-', "\u{2212}")
 }
 
 /// Seconds as `12 s`, `5 min 13 s` or `1 h 02 min`.
-pub(super) fn duration(seconds: f64) -> String {
+pub(crate) fn duration(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     match whole {
         0..60 => format!("{whole} s"),
@@ -66,12 +66,12 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 /// Milliseconds since the scene began, in seconds: `120` is `0.12 s`.
-pub(super) fn moment(at_ms: f64) -> String {
+pub(crate) fn moment(at_ms: f64) -> String {
     format!("{:.2} s", at_ms / 1000.0)
 }
 
 /// A power of ten: `-3` is `10⁻³`.
-pub(super) fn power_of_ten(exponent: i64) -> String {
+pub(crate) fn power_of_ten(exponent: i64) -> String {
     let raised = |digit: char| match digit {
         '-' => '⁻',
         '1' => '¹',

@@ -11,8 +11,16 @@ use super::scenes::{self, Scene};
 use super::{ReportError, Sources};
 
 const TRAIN_AGAIN: &str = "let the training run to its end, or run it again";
-const EVALUATE_AGAIN: &str = "run the evaluation again";
+pub(super) const EVALUATE_AGAIN: &str = "run the evaluation again";
 const PLAY_AGAIN: &str = "let the door play the scene again";
+
+/// What a run was.
+///
+/// # Errors
+/// [`ReportError`] if the folder has no record of it.
+pub fn run_info(run: &Path) -> Result<RunInfo, ReportError> {
+    json(&run.join(RUN_FILE), TRAIN_AGAIN)
+}
 
 /// Everything that the page tells.
 pub(super) struct Inputs {
@@ -51,7 +59,7 @@ pub(super) fn read(sources: &Sources<'_>) -> Result<Inputs, ReportError> {
     }
     Ok(Inputs {
         progress: progress(&sources.run.join(METRICS_FILE))?,
-        run: json(&sources.run.join(RUN_FILE), TRAIN_AGAIN)?,
+        run: run_info(sources.run)?,
         evaluation,
         scenes: sources
             .events

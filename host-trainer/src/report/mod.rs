@@ -4,8 +4,9 @@
 //! The way through: `inputs` reads the run folder and the door's events, `charts` draws, `summary`,
 //! `tables` and `strip` write their sections, `page` puts them in order, [`write()`] stores the page.
 
-mod charts;
-mod figures;
+pub(crate) mod charts;
+pub(crate) mod document;
+pub(crate) mod figures;
 mod inputs;
 mod page;
 mod pictures;
@@ -16,16 +17,20 @@ mod summary;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod worst;
 
+use crate::dataset::packed::{PackError, PackedSet};
 use edge_runtime::atomic_file::{self, WriteError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use inputs::run_info;
 pub use records::{Accuracy, Agreement, Evaluation, Histogram, OperatingPoint, Progress, RunInfo};
 pub use records::{EVALUATION_FILE, METRICS_FILE, RUN_FILE};
+pub use records::{Worst, WorstPair};
 
 /// What the report is made from.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Sources<'a> {
     /// The run folder, which holds [`METRICS_FILE`], [`RUN_FILE`] and [`EVALUATION_FILE`].
     pub run: &'a Path,
@@ -33,6 +38,8 @@ pub struct Sources<'a> {
     pub events: &'a [PathBuf],
     /// The folder beneath which the frames lie that the events name; none shows placeholders.
     pub frames: Option<&'a Path>,
+    /// The run's faces, if its worst pairs are to be shown.
+    pub faces: Option<&'a PackedSet>,
 }
 
 /// Why there is no report.
@@ -72,6 +79,19 @@ pub enum ReportError {
         /// What to do.
         advice: &'static str,
     },
+    /// A face of a worst pair cannot be read.
+    #[error(transparent)]
+    Faces(#[from] PackError),
+    /// The faces at hand are not those of the run.
+    #[error(
+        "the faces have the digest {found}, the run was on {expected}: give the --data that it was trained on, or leave --with-faces out"
+    )]
+    OtherFaces {
+        /// Of the packed set.
+        found: String,
+        /// Of the run.
+        expected: String,
+    },
     /// A chart could not be drawn, which is a defect of the report.
     #[error("cannot draw the {chart} chart: {reason}; please report it with the run folder")]
     Chart {
@@ -94,7 +114,7 @@ pub enum ReportError {
 pub fn write(sources: &Sources<'_>, out: &Path) -> Result<(), ReportError> {
     let inputs = inputs::read(sources)?;
     let pictures = pictures::Pictures::beneath(sources.frames);
-    let html = page::render(&inputs, &pictures)?;
+    let html = page::render(&inputs, &pictures, sources)?;
     // Only the owner reads it: it shows faces.
     Ok(atomic_file::write(out, html.as_bytes(), Some(0o600))?)
 }

@@ -1,53 +1,34 @@
 //! The page: its sections in order.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use plotters::style::RGBColor;
+use maud::{Markup, PreEscaped, html};
 
 use super::ReportError;
-use super::charts::{self, BLUE, GRAY, GREEN, INK, ORANGE, RULE, VERMILION};
-use super::figures::{count, percent, rounded};
+use super::charts;
+use super::figures::{count, percent, rounded, score};
 use super::inputs::Inputs;
 use super::pictures::Pictures;
 use super::records::Evaluation;
-use super::{strip, summary, tables};
+use super::{Sources, document, strip, summary, tables, worst};
 use crate::evaluate::ENROLLED_PAIRS;
 
-const STYLE: &str = include_str!("style.css");
-// The page asks nobody for anything, whatever is written in the files it was made from.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-
 /// The whole page. Markup escapes what comes from files; only charts are passed as they are.
-pub(super) fn render(inputs: &Inputs, pictures: &Pictures) -> Result<String, ReportError> {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light";
-                title { "Facelatch report: " (inputs.run.recipe) }
-                style { (PreEscaped(colors())) (PreEscaped(STYLE)) }
-            }
-            body {
-                main {
-                    header {
-                        p.kicker { "Facelatch training report" }
-                        h1 { (inputs.run.recipe) }
-                    }
-                    (summary::section(inputs))
-                    (measured(inputs)?)
-                    @if !inputs.scenes.is_empty() {
-                        h2 { "At the door" }
-                        p.note { "Each card is a frame as the door judged it: the bar is the score, the tick the threshold." }
-                        @for scene in &inputs.scenes { (strip::section(scene, pictures)) }
-                    }
-                    (origin(inputs))
-                }
-            }
+pub(super) fn render(
+    inputs: &Inputs,
+    pictures: &Pictures,
+    sources: &Sources<'_>,
+) -> Result<String, ReportError> {
+    let body = html! {
+        (summary::section(inputs))
+        (measured(inputs)?)
+        (worst::section(inputs, sources)?)
+        @if !inputs.scenes.is_empty() {
+            h2 { "At the door" }
+            p.note { "Each card is a frame as the door judged it: the bar is the score, the tick the threshold." }
+            @for scene in &inputs.scenes { (strip::section(scene, pictures)) }
         }
+        (origin(inputs))
     };
-    Ok(page.into_string())
+    Ok(document::page("training report", &inputs.run.recipe, &body))
 }
 
 /// The training, and what was measured after it.
@@ -59,25 +40,40 @@ fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
     Ok(html! {
         h2 { "Training" }
         figure {
+            p.legend { (key("quantized", "loss")) (key("rate", "learning rate")) }
             (PreEscaped(charts::loss(&inputs.progress)?))
             figcaption { (run.loss) ". " (learning(inputs)) }
         }
+        @if let Some(chart) = charts::validation(&inputs.progress)? {
+            h2 { "Accuracy over time" }
+            figure {
+                (PreEscaped(chart))
+                figcaption { "Some of the held-out people, the network as it was trained up to there, single images." }
+            }
+        }
         h2 { "Telling people apart" }
         figure {
-            (roc_legend(evaluation))
-            (PreEscaped(charts::roc(evaluation)?))
-            figcaption { (protocol(evaluation)) }
+            (det_legend(evaluation))
+            (PreEscaped(charts::det(evaluation)?))
+            figcaption {
+                "Both axes are those of a normal distribution, so that common and rare errors can be read; lower and further left is better. "
+                (protocol(evaluation))
+            }
         }
         h2 { "Scores" }
         figure {
             p.legend {
                 (key("fill genuine", "genuine pairs"))
                 (key("fill impostor", "impostor pairs"))
+                @if !evaluation.operating_points.is_empty() { (key("threshold", "thresholds and their FMR")) }
             }
-            (PreEscaped(charts::scores(&evaluation.quantized.histogram, door)?))
+            (PreEscaped(charts::scores(&evaluation.quantized.histogram, &evaluation.operating_points, door)?))
             figcaption {
                 "Quantized network, each area scaled to 1. "
-                @if door.is_some() { "The threshold is of other pairs (" (ENROLLED_PAIRS) "), see the operating points. " }
+                @if let Some(door) = door {
+                    "The bold threshold is " (score(door.threshold)) ". All thresholds are of other pairs ("
+                    (ENROLLED_PAIRS) "), see the operating points. "
+                }
                 (protocol(evaluation))
             }
         }
@@ -88,12 +84,12 @@ fn measured(inputs: &Inputs) -> Result<Markup, ReportError> {
     })
 }
 
-fn roc_legend(evaluation: &Evaluation) -> Markup {
+fn det_legend(evaluation: &Evaluation) -> Markup {
     html! {
         p.legend {
             (key("quantized", &format!("quantized, EER {}", percent(evaluation.quantized.eer))))
             (key("float", &format!("float, EER {}", percent(evaluation.float.eer))))
-            (key("chance", "chance"))
+            (key("equal", "both rates equal"))
             @if let Some(eer) = evaluation.raw_pixels_eer {
                 (key("raw", &format!("raw pixels, EER {}", percent(eer))))
             }
@@ -117,14 +113,13 @@ fn protocol(evaluation: &Evaluation) -> Markup {
 }
 
 fn learning(inputs: &Inputs) -> Markup {
-    let drops = charts::drops(&inputs.progress);
     let ends = (inputs.progress.first(), inputs.progress.last());
     html! {
         "The thin line is each measurement, the thick one their running mean. "
         @if let (Some(first), Some(last)) = ends {
             (count(last.step)) " steps in " (count(last.epoch)) " epochs; the learning rate goes from "
             (rounded(first.learning_rate)) " to " (rounded(last.learning_rate))
-            @if drops.is_empty() { "." } @else { ", and each dashed line is a drop." }
+            "."
         }
     }
 }
@@ -146,19 +141,4 @@ fn origin(inputs: &Inputs) -> Markup {
             p.note { "Where this page shows real people, it is biometric data: keep it as safe as the door's store." }
         }
     }
-}
-
-/// The charts' colors for the style sheet, so that a legend has its curve's color.
-fn colors() -> String {
-    let named = [
-        ("blue", BLUE),
-        ("vermilion", VERMILION),
-        ("green", GREEN),
-        ("orange", ORANGE),
-        ("ink", INK),
-        ("gray", GRAY),
-        ("rule", RULE),
-    ];
-    let lines = named.map(|(name, RGBColor(r, g, b))| format!("--{name}:rgb({r},{g},{b});"));
-    format!(":root{{{}}}\n", lines.concat())
 }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader};
+use image::{ImageReader, RgbImage};
 
 const THUMBNAIL_WIDTH_PX: u32 = 160;
 // Shown one and a half times as tall as wide, at most.
@@ -72,13 +72,17 @@ impl Pictures {
             THUMBNAIL_MAX_HEIGHT_PX,
             FilterType::Triangle,
         );
-        let mut jpeg = Cursor::new(Vec::new());
-        DynamicImage::from(small.to_rgb8())
-            .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY))
-            .ok()?;
-        let text = STANDARD.encode(jpeg.into_inner());
-        Some(format!("data:image/jpeg;base64,{text}"))
+        data_address(&small.to_rgb8())
     }
+}
+
+/// A picture as a `data:` address with a JPEG.
+pub(super) fn data_address(picture: &RgbImage) -> Option<String> {
+    let mut jpeg = Cursor::new(Vec::new());
+    let encoder = JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY);
+    picture.write_with_encoder(encoder).ok()?;
+    let text = STANDARD.encode(jpeg.into_inner());
+    Some(format!("data:image/jpeg;base64,{text}"))
 }
 
 #[cfg(test)]

@@ -26,8 +26,11 @@ pub struct Progress {
     pub learning_rate: f64,
     /// Training speed since the line before.
     pub images_per_s: f64,
-    /// Wall-clock seconds since the run began.
+    /// Wall-clock seconds of training since the run began; validation is not in it.
     pub elapsed_s: f64,
+    /// Equal error rate on some of the held-out people after this step, where it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_eer: Option<f64>,
 }
 
 /// What a run was, so that it can be repeated.
@@ -89,6 +92,27 @@ pub struct Evaluation {
     pub raw_pixels_eer: Option<f64>,
     /// Thresholds of the quantized network that the bundle carries.
     pub operating_points: Vec<OperatingPoint>,
+    /// What the quantized network judged worst.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Worst>,
+}
+
+/// The pairs that were judged worst, worst first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Worst {
+    /// Impostor pairs with the highest scores.
+    pub impostor: Vec<WorstPair>,
+    /// Genuine pairs with the lowest scores.
+    pub genuine: Vec<WorstPair>,
+}
+
+/// A pair of images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorstPair {
+    /// Cosine.
+    pub score: f64,
+    /// Their places in the packed set that [`RunInfo::data_digest`] names.
+    pub images: [u64; 2],
 }
 
 /// Verification figures of one network.

@@ -12,7 +12,7 @@ pub(super) fn operating_points(evaluation: &Evaluation, door: Option<&OperatingP
         table {
             caption {
                 "FMR: impostor pairs that match. FNMR: genuine pairs that do not. Measured on the quantized network as the door compares: "
-                (ENROLLED_PAIRS) ". ● is the line among the scores."
+                (ENROLLED_PAIRS) ". ● is the bold line among the scores."
             }
             thead { tr {
                 th { "threshold" } th { "FMR" } th { "FNMR" }

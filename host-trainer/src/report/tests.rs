@@ -10,6 +10,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod faces;
+
 /// A run folder with one scene; every test changes what it is about.
 struct Run {
     folder: TempDir,
@@ -41,11 +43,16 @@ impl Run {
     }
 
     fn write(&self) -> Result<String, ReportError> {
+        self.write_with(None)
+    }
+
+    fn write_with(&self, faces: Option<&PackedSet>) -> Result<String, ReportError> {
         let out = self.folder.path().join("report.html");
         let sources = Sources {
             run: self.folder.path(),
             events: &self.events,
             frames: Some(self.folder.path()),
+            faces,
         };
         write(&sources, &out).map(|()| fs::read_to_string(out).unwrap())
     }
@@ -85,19 +92,26 @@ fn has_every_section() {
     let run = Run::new();
     let picture = image::RgbImage::from_pixel(320, 200, image::Rgb([90, 80, 70]));
     picture.save(run.folder.path().join("1.png")).unwrap();
+    let mut validated = progress(100, 0.01);
+    validated["validation_eer"] = 0.25.into();
+    run.put(
+        METRICS_FILE,
+        &format!("{}\n{validated}\n", progress(50, 0.1)),
+    );
     let html = run.write().unwrap();
     for part in [
         "<h1>demo</h1>",
         "equal error rate of <b>3%</b>",
-        "rate 0.01",
+        "learning rate",
+        "Accuracy over time",
         "Telling people apart",
         "10⁻³",
         "raw pixels, EER 33%",
         "each area scaled to 1",
-        "threshold 0.450",
+        "The bold threshold is 0.450",
         "measured as the door compares (a person's mean of up to three images against each other image, \
          4,600 genuine and 471,900 impostor pairs), it mistakes 1 in 1,000",
-        "The threshold is of other pairs",
+        "All thresholds are of other pairs",
         "707,850",
         "1 in 1,000",
         "0.99900",
@@ -114,7 +128,7 @@ fn has_every_section() {
         let escaped = part.replace("< 0.450", "&lt; 0.450");
         assert!(html.contains(&escaped), "the page lacks {part}");
     }
-    assert_eq!(html.matches("<svg").count(), 3);
+    assert_eq!(html.matches("<svg").count(), 4);
     // The curve is of single images, the operating point is not: it has no dot there.
     assert!(!html.contains("operating point</"));
     assert!(!html.contains("r=\"6\""));
@@ -206,6 +220,7 @@ fn names_the_file_that_is_missing() {
         run: run.folder.path(),
         events: &[],
         frames: None,
+        faces: None,
     };
     let error = write(&sources, &nowhere).unwrap_err();
     assert!(matches!(&error, ReportError::Unwritable(_)));
@@ -256,6 +271,7 @@ fn a_resumed_run_counts_its_later_lines() {
         run: run.folder.path(),
         events: &[],
         frames: None,
+        faces: None,
     };
     let steps: Vec<_> = inputs::read(&sources)
         .unwrap()
@@ -273,8 +289,14 @@ fn records_survive_the_round_trip() {
         assert_eq!(&serde_json::to_value(&record).unwrap(), written);
     }
     check::<Progress>(&progress(50, 0.1));
+    let mut validated = progress(50, 0.1);
+    validated["validation_eer"] = 0.25.into();
+    check::<Progress>(&validated);
     check::<RunInfo>(&info());
     check::<Evaluation>(&evaluation());
+    let mut judged = evaluation();
+    judged["worst"] = json!({"impostor": [{"score": 0.5, "images": [2, 0]}], "genuine": []});
+    check::<Evaluation>(&judged);
     let mut without = evaluation();
     without.as_object_mut().unwrap().remove("raw_pixels_eer");
     check::<Evaluation>(&without);

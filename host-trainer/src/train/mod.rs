@@ -18,6 +18,7 @@ use crate::metrics::{Metrics, MetricsError};
 use crate::optimize::RateSchedule;
 use crate::progress::bar;
 use crate::report;
+use crate::validate::Validator;
 use edge_runtime::atomic_file::{self, WriteError};
 use indicatif::ProgressBar;
 use memory::OutOfMemory;
@@ -109,6 +110,8 @@ pub struct Job<'a> {
     pub data_digest: &'a str,
     /// Whom to learn from beside the labels.
     pub teacher: Option<&'a Teacher>,
+    /// What to measure meanwhile.
+    pub validator: Option<&'a Validator>,
     /// The run's folder.
     pub out: &'a Path,
 }
@@ -184,9 +187,10 @@ impl Job<'_> {
     }
 
     fn digest(&self) -> String {
-        // A run may be made longer and saved more often; all else must be as it was.
+        // A run may be made longer, saved and measured more often; all else must be as it was.
         let mut same = self.recipe.clone();
         same.training.checkpoint_every = 0;
+        same.training.validate_every = 0;
         if let RateSchedule::Multistep { .. } = same.optimizer.schedule {
             same.training.steps = 0;
         }
@@ -222,7 +226,9 @@ impl Job<'_> {
             }
             progress.inc(1);
             let (now, last) = (step + 1, step + 1 == training.steps);
-            if (now % METRICS_EVERY == 0 || last) && summed > 0 {
+            let validate = |v: &Validator| v.after(now, &run.module, &mut metrics);
+            let validated = self.validator.is_some_and(validate);
+            if (now % METRICS_EVERY == 0 || last || validated) && summed > 0 {
                 self.tell(&mut metrics, &progress, now, loss_sum / f64::from(summed))?;
                 (loss_sum, summed) = (0.0, 0);
             }
@@ -269,8 +275,9 @@ impl Job<'_> {
         let epoch = (now - 1) / per_epoch + 1;
         let line = metrics.line(now, epoch, rate, loss, images)?;
         let message = format!(
-            "epoch {epoch}  loss {loss:.3}  rate {rate:.4}  {:.0} images/s",
-            line.images_per_s
+            "epoch {epoch}  loss {loss:.3}  rate {rate:.4}  {:.0} images/s{}",
+            line.images_per_s,
+            metrics.told_eer()
         );
         // A log gets a line now and then where a terminal gets a bar.
         if progress.is_hidden() && now.is_multiple_of(LOG_EVERY) {

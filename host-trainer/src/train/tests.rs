@@ -38,6 +38,7 @@ fn run(
         set: set(dir.path(), template),
         data_digest: "",
         teacher,
+        validator: None,
         out: dir.path(),
     });
     let weights = trained.map(|t| t.module.tensors().values().flat_map(floats).collect());

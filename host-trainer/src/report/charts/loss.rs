@@ -1,7 +1,6 @@
-//! Loss over the steps, with the drops of the learning rate.
+//! Loss and learning rate over the steps.
 
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::super::ReportError;
 use super::super::figures;
@@ -11,39 +10,23 @@ use super::{BLUE, Drawn, GRAY, framed, quiet, svg, text};
 const HEIGHT_PX: u32 = 300;
 // More points than this fall on the same pixels.
 const MAX_POINTS: usize = 600;
-// A learning rate that falls below this part of the one before has dropped; less is a glide.
-const DROP: f64 = 0.7;
-// More drops than this are a glide too, and their marks would hide the curve.
-const MAX_DROPS: usize = 8;
+// A rate that glides to nothing would flatten all before it.
+const MAX_DECADES: f64 = 5.0;
 
-/// Draws the curve; `progress` has one line or more, by rising step.
+/// Draws both curves; `progress` has one line or more, by rising step.
 pub(crate) fn draw(progress: &[Progress]) -> Result<String, ReportError> {
     svg("loss", HEIGHT_PX, |area| plot(area, progress))
 }
 
-/// The steps at which the learning rate dropped, and to what; none if it glides.
-pub(crate) fn drops(progress: &[Progress]) -> Vec<(u64, f64)> {
-    let found: Vec<_> = progress
-        .windows(2)
-        .filter(|pair| pair[1].learning_rate < DROP * pair[0].learning_rate)
-        .map(|pair| (pair[1].step, pair[1].learning_rate))
-        .collect();
-    if found.len() <= MAX_DROPS {
-        found
-    } else {
-        Vec::new()
-    }
-}
-
 fn plot(area: &super::Area<'_>, progress: &[Progress]) -> Drawn {
-    let last = progress.last().map_or(1, |line| line.step).max(1) as f64;
-    let top = progress
-        .iter()
-        .map(|line| line.loss)
-        .fold(0.0, f64::max)
-        .max(1e-6)
-        * 1.05;
-    let mut chart = framed(area).build_cartesian_2d(0.0..last, 0.0..top)?;
+    let steps = 0.0..progress.last().map_or(1, |line| line.step).max(1) as f64;
+    let highest = progress.iter().map(|line| line.loss).fold(1e-6, f64::max);
+    let exponents = exponents(progress);
+    let decades = decades(&exponents);
+    let mut chart = framed(area)
+        .right_y_label_area_size(62)
+        .build_cartesian_2d(steps.clone(), 0.0..highest * 1.05)?
+        .set_secondary_coord(steps, decades.clone());
     let mut mesh = chart.configure_mesh();
     quiet(&mut mesh)
         .disable_x_mesh()
@@ -52,24 +35,41 @@ fn plot(area: &super::Area<'_>, progress: &[Progress]) -> Drawn {
         .x_desc("step")
         .y_desc("loss")
         .draw()?;
-    for (index, (step, rate)) in drops(progress).into_iter().enumerate() {
-        let line = [(step as f64, 0.0), (step as f64, top)];
-        chart.draw_series(DashedLineSeries::new(line, 4, 4, GRAY.stroke_width(1)))?;
-        // Neighbors stand at two heights, or they would overlap.
-        let at = top * (0.99 - 0.07 * (index % 2) as f64);
-        let right = Pos::new(HPos::Right, VPos::Top);
-        let label = format!("rate {} \u{a0}", figures::rounded(rate));
-        chart.draw_series([Text::new(label, (step as f64, at), text(GRAY).pos(right))])?;
-    }
+    chart
+        .configure_secondary_axes()
+        .axis_style(GRAY)
+        .label_style(text(GRAY))
+        .axis_desc_style(text(GRAY))
+        .y_labels((decades.end - decades.start) as usize + 1)
+        .y_label_formatter(&|exponent| figures::power_of_ten(exponent.round() as i64))
+        .y_desc("learning rate")
+        .draw()?;
     let every = progress.len().div_ceil(MAX_POINTS);
-    let raw = progress
-        .iter()
-        .step_by(every)
-        .map(|line| (line.step as f64, line.loss));
-    chart.draw_series(LineSeries::new(raw, BLUE.mix(0.35).stroke_width(1)))?;
+    let at = |line: &Progress| line.step as f64;
+    let rate = progress.iter().map(at).zip(exponents).step_by(every);
+    chart.draw_secondary_series(LineSeries::new(rate, GRAY.stroke_width(2)))?;
+    let raw = progress.iter().map(|line| (at(line), line.loss));
+    chart.draw_series(LineSeries::new(
+        raw.step_by(every),
+        BLUE.mix(0.35).stroke_width(1),
+    ))?;
     let mean = smooth(progress).into_iter().step_by(every);
     chart.draw_series(LineSeries::new(mean, BLUE.stroke_width(2)))?;
     Ok(())
+}
+
+/// Decimal logarithms of the learning rates, none too far below the highest.
+fn exponents(progress: &[Progress]) -> Vec<f64> {
+    let rates = progress.iter().map(|line| line.learning_rate.log10());
+    let highest = rates.clone().fold(f64::NEG_INFINITY, f64::max);
+    rates.map(|rate| rate.max(highest - MAX_DECADES)).collect()
+}
+
+/// The whole decades around the exponents.
+fn decades(exponents: &[f64]) -> std::ops::Range<f64> {
+    let lowest = exponents.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (lowest - 0.5).floor()..(highest + 0.5).ceil()
 }
 
 /// The mean over a fortieth of the run, around each step.
@@ -89,43 +89,38 @@ fn smooth(progress: &[Progress]) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    #[test]
-    fn marks_drops_and_not_glides() {
-        let line = |step, learning_rate| Progress {
+
+    fn line(step: u64, loss: f64, learning_rate: f64) -> Progress {
+        Progress {
             step,
-            learning_rate,
             epoch: 1,
-            loss: 1.0,
+            loss,
+            learning_rate,
             images_per_s: 1.0,
             elapsed_s: 1.0,
+            validation_eer: None,
+        }
+    }
+
+    #[test]
+    fn the_axis_holds_every_rate_that_matters() {
+        let check = |rates: &[f64], expected: std::ops::Range<f64>| {
+            let lines: Vec<_> = rates.iter().map(|rate| line(1, 1.0, *rate)).collect();
+            assert_eq!(decades(&exponents(&lines)), expected, "{rates:?}");
         };
-        let check = |rates: &[f64], expected: &[(u64, f64)]| {
-            let lines: Vec<_> = (1..)
-                .zip(rates)
-                .map(|(step, &rate)| line(step, rate))
-                .collect();
-            assert_eq!(super::drops(&lines), expected);
-        };
-        check(&[0.1, 0.1, 0.01, 0.01, 0.001], &[(3, 0.01), (5, 0.001)]);
-        check(&[0.1, 0.09, 0.08, 0.07], &[]);
-        let halves: Vec<f64> = (0..20).map(|step| 0.5_f64.powi(step)).collect();
-        check(&halves, &[]);
+        check(&[0.1], -2.0..0.0);
+        check(&[0.1, 0.01, 0.001], -4.0..0.0);
+        check(&[0.0, 0.03, 0.03, 1e-12], -8.0..-1.0);
     }
 
     #[test]
     fn smooths_without_bending_the_ends() {
         let lines: Vec<_> = (0..200)
-            .map(|step| Progress {
-                step,
-                learning_rate: 0.1,
-                epoch: 1,
-                loss: 500.0 - step as f64,
-                images_per_s: 1.0,
-                elapsed_s: 1.0,
-            })
+            .map(|step| line(step, 500.0 - step as f64, 0.1))
             .collect();
+        let smooth = smooth(&lines);
         assert!(
-            smooth(&lines)
+            smooth
                 .iter()
                 .all(|(step, loss)| (step + loss - 500.0).abs() < 1e-9)
         );

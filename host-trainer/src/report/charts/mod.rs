@@ -1,8 +1,9 @@
 //! The charts, as SVG text.
 
+mod det;
 mod loss;
-mod roc;
 mod scores;
+mod validation;
 
 use std::error::Error;
 
@@ -13,35 +14,36 @@ use plotters::prelude::*;
 
 use super::ReportError;
 
-pub(super) use loss::{draw as loss, drops};
-pub(super) use roc::draw as roc;
+pub(super) use det::draw as det;
+pub(super) use loss::draw as loss;
 pub(super) use scores::draw as scores;
+pub(super) use validation::draw as validation;
 
 // Okabe and Ito's colors, which color-blind readers can tell apart.
 /// Genuine pairs, and the network as the door runs it.
-pub(super) const BLUE: RGBColor = RGBColor(0, 114, 178);
+pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
 /// Impostor pairs, and refusals.
-pub(super) const VERMILION: RGBColor = RGBColor(213, 94, 0);
+pub(crate) const VERMILION: RGBColor = RGBColor(213, 94, 0);
 /// Matches, and the released lock.
-pub(super) const GREEN: RGBColor = RGBColor(0, 128, 96);
+pub(crate) const GREEN: RGBColor = RGBColor(0, 128, 96);
 /// The float network.
-pub(super) const ORANGE: RGBColor = RGBColor(230, 159, 0);
+pub(crate) const ORANGE: RGBColor = RGBColor(230, 159, 0);
 /// Text and the threshold.
-pub(super) const INK: RGBColor = RGBColor(31, 36, 48);
+pub(crate) const INK: RGBColor = RGBColor(31, 36, 48);
 /// Side remarks.
-pub(super) const GRAY: RGBColor = RGBColor(107, 114, 128);
+pub(crate) const GRAY: RGBColor = RGBColor(107, 114, 128);
 /// Rules and grids.
-pub(super) const RULE: RGBColor = RGBColor(226, 229, 235);
+pub(crate) const RULE: RGBColor = RGBColor(226, 229, 235);
 
 const WIDTH_PX: u32 = 840;
 const FONT: &str = "sans-serif";
 const FONT_PX: u32 = 14;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Drawn = Result<(), Box<dyn Error>>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Drawn = Result<(), Box<dyn Error>>;
 
 /// Draws on an area of `WIDTH_PX` x `height_px` and returns the SVG element.
-fn svg(
+pub(crate) fn svg(
     chart: &'static str,
     height_px: u32,
     draw: impl FnOnce(&Area<'_>) -> Drawn,
@@ -60,7 +62,7 @@ fn svg(
 }
 
 /// A chart with the margins that all charts share.
-fn framed<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+pub(crate) fn framed<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     let mut builder = ChartBuilder::on(area);
     builder
         .margin_top(12)
@@ -71,12 +73,12 @@ fn framed<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
 }
 
 /// Text in the charts' font.
-fn text(color: RGBColor) -> TextStyle<'static> {
+pub(crate) fn text(color: RGBColor) -> TextStyle<'static> {
     (FONT, FONT_PX).into_font().color(&color)
 }
 
 /// A grid in the background, the figures in front.
-fn quiet<'m, 'a, 'b, X: Ranged, Y: Ranged, D: DrawingBackend>(
+pub(crate) fn quiet<'m, 'a, 'b, X: Ranged, Y: Ranged, D: DrawingBackend>(
     mesh: &'m mut MeshStyle<'a, 'b, X, Y, D>,
 ) -> &'m mut MeshStyle<'a, 'b, X, Y, D> {
     mesh.bold_line_style(RULE)
