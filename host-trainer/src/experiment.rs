@@ -271,11 +271,15 @@ mod tests {
         };
         check("seeds = [1, 2, 3]", "seeds = []", "at least one seed");
         check(
-            "\"normface\"",
-            "\"softmax\"",
+            "name = \"normface\"\nlearning_rate",
+            "name = \"softmax\"\nlearning_rate",
             "two variants are called softmax",
         );
-        check("\"normface\"", "\"../normface\"", "lower-case letters");
+        check(
+            "name = \"normface\"\nlearning_rate",
+            "name = \"../normface\"\nlearning_rate",
+            "lower-case letters",
+        );
         check("dropout = 0.75", "dropout = 7.5", "dropout must be");
         check("seeds", "seats", "unknown field");
         std::fs::remove_file(&recipe).unwrap();

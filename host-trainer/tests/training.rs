@@ -273,6 +273,72 @@ fn a_loss_that_is_not_finite_stops_the_run_and_says_where() {
 }
 
 #[test]
+fn a_network_learns_from_another_that_is_run_once() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(
+        train(dir.path(), &recipe(dir.path(), |r| r), "teacher")
+            .status
+            .success()
+    );
+    let file = |name: &str| dir.path().join(name);
+    let learning = |teacher: &str, embedding_len: usize| {
+        let table = format!(
+            "\n[distillation]\nteacher = \"{teacher}\"\nmirror_sum = false\nweight = 10.0\n\
+             classification_weight = 0.0\n[distillation.input]\npixel_order = \"rgb\"\n\
+             mean = [128.0, 128.0, 128.0]\nstd = [128.0, 128.0, 128.0]\n"
+        );
+        let len = format!("embedding_len = {embedding_len}");
+        recipe(dir.path(), |r| {
+            r.replace("embedding_len = 16", &len) + &table
+        })
+    };
+    let model = file("teacher/model-f32.onnx").display().to_string();
+    for (teacher, len, needle) in [
+        ("nowhere.onnx", 16, "nowhere.onnx"),
+        (file("recipe.toml").to_str().unwrap(), 16, "recipe.toml"),
+        (model.as_str(), 24, "must be those of the recipe's backbone"),
+    ] {
+        let ran = train(dir.path(), &learning(teacher, len), "student");
+        let message = stderr(&ran);
+        assert!(
+            !ran.status.success() && message.contains(needle),
+            "{message}"
+        );
+    }
+    let kept = || {
+        let cache = std::fs::read_dir(dir.path().join("cache/facelatch/faces")).unwrap();
+        let files = cache.map(|entry| entry.unwrap().path());
+        files
+            .filter(|path| path.extension().is_some_and(|e| e == "teacher"))
+            .count()
+    };
+    assert_eq!(kept(), 0);
+    let ran = train(dir.path(), &learning(&model, 16), "student");
+    assert!(ran.status.success(), "{}", stderr(&ran));
+    assert_eq!(kept(), 1);
+    // One minus a cosine, times ten, and no cross-entropy of seven people beside it.
+    let metrics = std::fs::read_to_string(file("student/metrics.jsonl")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
+    let loss = line["loss"].as_f64().unwrap();
+    assert!((0.0..20.0).contains(&loss), "{loss}");
+    // Damage to what was kept is told, and nothing is learned from it.
+    let path = std::fs::read_dir(dir.path().join("cache/facelatch/faces")).unwrap();
+    let mut path = path
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().unwrap() == "teacher");
+    let path = path.next().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let ran = train(dir.path(), &learning(&model, 16), "student");
+    let message = stderr(&ran);
+    assert!(
+        !ran.status.success() && message.contains("delete that file"),
+        "{message}"
+    );
+}
+
+#[test]
 fn photographs_that_cannot_be_used_are_counted_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data/faces");
