@@ -244,6 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn one_recipe_explains_every_field() {
+        let path = configs().join("every-field.toml");
+        let recipe = Recipe::read(&path).unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        let shown = toml::from_str::<toml::Table>(&recipe.to_toml()).unwrap();
+        for (table, fields) in shown {
+            for key in fields.as_table().iter().flat_map(|fields| fields.keys()) {
+                assert!(text.contains(key), "[{table}] {key}");
+            }
+        }
+        let none = ["None", "null"];
+        let debug = format!("{:?} {:?}", recipe.augmentation, recipe.optimizer);
+        assert!(none.iter().all(|n| !debug.contains(n)), "{debug}");
+        assert!(recipe.distillation.is_some());
+    }
+
+    #[test]
     fn the_papers_recipe_has_the_papers_numbers() {
         let recipe = Recipe::read(&configs().join("amsoftmax-sphereface20-casia.toml")).unwrap();
         assert_eq!(
