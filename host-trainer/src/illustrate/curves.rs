@@ -4,6 +4,7 @@ use super::learned::{AM_SOFTMAX, loss};
 use crate::loss::target_logit;
 use crate::report::ReportError;
 use crate::report::charts::{BLUE, GREEN, ORANGE, VERMILION, framed, quiet, svg};
+use crate::report::figures;
 use plotters::prelude::*;
 
 const HEIGHT_PX: u32 = 360;
@@ -45,16 +46,19 @@ pub(super) fn curves() -> Vec<Curve> {
 /// Draws them, without what lies too low.
 pub(super) fn draw(curves: &[Curve]) -> Result<String, ReportError> {
     svg("target logit", HEIGHT_PX, |area| {
-        let mut chart = framed(area).build_cartesian_2d(0.0..180.0, LOWEST..1.1)?;
+        let mut chart = framed(area).build_cartesian_2d(0.0..6.0, LOWEST..1.1)?;
         let mut mesh = chart.configure_mesh();
         quiet(&mut mesh)
             .x_labels(7)
-            .x_label_formatter(&|deg| format!("{deg:.0}°"))
+            .x_label_formatter(&|thirties| format!("{:.0}°", thirties * 30.0))
+            .y_label_formatter(&|logit| figures::tick(*logit))
             .x_desc("angle t between feature and its class")
             .y_desc("target logit, scale 1")
             .draw()?;
         for curve in curves {
-            let points = (0..).map(f64::from).zip(curve.logits.iter().copied());
+            let points = (0..)
+                .map(|deg| f64::from(deg) / 30.0)
+                .zip(curve.logits.iter().copied());
             let seen = points.filter(|(_, logit)| *logit >= LOWEST);
             chart.draw_series(LineSeries::new(seen, curve.color.stroke_width(2)))?;
         }

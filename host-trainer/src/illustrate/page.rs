@@ -71,7 +71,7 @@ fn spheres(networks: [&Learned; 2]) -> Markup {
             figcaption { "Features scaled to unit length, seen from afar: filled in front, hollow behind. A color and a numbered disc, the mean direction, for each person." }
         }
         table {
-            caption { "A threshold between people exists where faces are nearer to their own person's center than half the way to the next center." }
+            caption { "The smaller the first angle and the larger the second, the easier it is to find one threshold for everybody." }
             thead { tr { th { "loss" } th { "mean angle to own center" } th { "smallest angle between centers" } th { "own center nearest" } } }
             tbody {
                 @for (network, (_, spread)) in &shown {

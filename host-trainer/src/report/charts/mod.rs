@@ -35,7 +35,7 @@ pub(crate) const GRAY: RGBColor = RGBColor(107, 114, 128);
 /// Rules and grids.
 pub(crate) const RULE: RGBColor = RGBColor(226, 229, 235);
 
-const WIDTH_PX: u32 = 840;
+const WIDTH_PX: u32 = 720;
 const FONT: &str = "sans-serif";
 const FONT_PX: u32 = 14;
 

@@ -15,7 +15,7 @@ const HEIGHT_PX: u32 = 360;
 const ROWS: usize = 6;
 /// Width of such a label, and of the part of the chart that scores take.
 const LABEL_PX: f64 = 46.0;
-const PLOT_PX: f64 = 760.0;
+const PLOT_PX: f64 = 640.0;
 
 /// Draws both densities and the operating points' thresholds, the door's among them.
 pub(crate) fn draw(
