@@ -21,5 +21,6 @@ pub mod evaluate;
 pub mod measure;
 pub mod operating_point;
 
+pub mod memory;
 pub mod progress;
 pub mod report;
