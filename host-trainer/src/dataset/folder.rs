@@ -154,6 +154,19 @@ fn scan_folder(
     Ok(())
 }
 
+/// Paths `<person>/<file>` below a folder of people, sorted; what is no folder is no person.
+///
+/// # Errors
+/// [`FolderError::Read`].
+pub fn images_of_people(folder: &Path) -> Result<Vec<String>, FolderError> {
+    let mut images = Vec::new();
+    for (person, dir) in entries(folder)?.into_iter().filter(|(_, dir)| dir.is_dir()) {
+        let files = entries(&dir)?.into_iter();
+        images.extend(files.map(|(file, _)| format!("{person}/{file}")));
+    }
+    Ok(images)
+}
+
 /// Names and paths in a folder, sorted, without hidden ones.
 fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
     let read = |source| FolderError::Read {

@@ -1,7 +1,13 @@
 //! Measurement, always of the exported network in the door's own runtime.
 
+pub mod blufr;
+pub mod confidence;
+pub mod folds;
+pub mod highest;
+pub mod identification;
 pub mod pairs;
 pub mod protocol;
+pub mod search;
 pub mod verification;
 pub mod worst;
 

@@ -1,7 +1,10 @@
 //! A list of pairs, scored: from image files to the figures that are reported.
 
+use super::confidence::ErrorRates;
+use super::folds::{FoldScore, best_threshold, fold_accuracy};
 use super::pairs::Pairs;
-use super::verification::{FoldScore, Scores, best_threshold, fold_accuracy};
+use super::verification::Scores;
+use crate::memory;
 use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::network::Network;
 use indicatif::ProgressBar;
@@ -39,6 +42,8 @@ pub struct Figures {
     pub eer: f64,
     /// True-accept rate by false-accept rate, where the impostor pairs suffice.
     pub tar: BTreeMap<String, f64>,
+    /// Both error rates at each false-match rate that the impostor pairs carry.
+    pub fnmr_at_fmr: Vec<ErrorRates>,
     /// Threshold of the accuracy; the mean over folds.
     pub threshold: f32,
     /// Images without a usable face.
@@ -49,6 +54,8 @@ pub struct Figures {
     pub images_per_s: f64,
     /// Whether image and mirror image were summed.
     pub mirror_sum: bool,
+    /// See [`memory::peak_mb`].
+    pub peak_memory_mb: Option<f64>,
 }
 
 /// Embeddings by path.
@@ -56,8 +63,35 @@ pub struct Embedded {
     embeddings: BTreeMap<String, Embedding>,
     /// Path and reason.
     pub unusable: Vec<(String, String)>,
-    images_per_s: f64,
-    mirror_sum: bool,
+    /// Images read, aligned and embedded a second, on all cores.
+    pub images_per_s: f64,
+    /// Whether image and mirror image were summed.
+    pub mirror_sum: bool,
+}
+
+impl Embedded {
+    /// Of an image with a usable face.
+    pub fn get(&self, path: &str) -> Option<&Embedding> {
+        self.embeddings.get(path)
+    }
+
+    /// Images by path, without an embedding where they are unusable.
+    #[cfg(test)]
+    pub(super) fn from_parts(images: Vec<(String, Option<Embedding>)>) -> Self {
+        let mut embedded = Self {
+            embeddings: BTreeMap::new(),
+            unusable: Vec::new(),
+            images_per_s: 1.0,
+            mirror_sum: false,
+        };
+        for (path, embedding) in images {
+            match embedding {
+                Some(embedding) => drop(embedded.embeddings.insert(path, embedding)),
+                None => embedded.unusable.push((path, "absent".into())),
+            }
+        }
+        embedded
+    }
 }
 
 /// No figure can be told.
@@ -162,11 +196,13 @@ pub fn figures(pairs: &Pairs, embedded: &Embedded) -> Result<Figures, NoFigures>
         accuracy_se,
         eer: sorted.eer(),
         tar: sorted.tars(),
+        fnmr_at_fmr: sorted.error_rates(),
         threshold,
         unusable_images: embedded.unusable.len(),
         pairs_without_score: scored.iter().filter(|s| s.score.is_none()).count(),
         images_per_s: embedded.images_per_s,
         mirror_sum: embedded.mirror_sum,
+        peak_memory_mb: memory::peak_mb(),
     })
 }
 
@@ -193,18 +229,8 @@ mod tests {
             let (sin, cos) = image.parse::<f32>().ok()?.to_radians().sin_cos();
             Embedding::from_raw(vec![cos, sin]).ok()
         };
-        let mut embedded = Embedded {
-            embeddings: BTreeMap::new(),
-            unusable: Vec::new(),
-            images_per_s: 1.0,
-            mirror_sum: false,
-        };
-        for image in pairs.images() {
-            match embed(image) {
-                Some(embedding) => drop(embedded.embeddings.insert(image.into(), embedding)),
-                None => embedded.unusable.push((image.into(), "absent".into())),
-            }
-        }
+        let images = pairs.images().into_iter();
+        let embedded = Embedded::from_parts(images.map(|i| (i.to_string(), embed(i))).collect());
         figures(&pairs, &embedded).unwrap()
     }
 

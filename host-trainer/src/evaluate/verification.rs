@@ -1,5 +1,6 @@
-//! Verification figures from scores: accuracy by folds, equal error rate, error rates at a threshold.
+//! Verification figures from scores: equal error rate, error rates at a threshold.
 
+use super::confidence::{Counted, ErrorRates};
 use std::collections::BTreeMap;
 
 /// Cosine scores of pairs.
@@ -29,6 +30,9 @@ impl Scores {
         (!self.genuine.is_empty() && !self.impostor.is_empty()).then_some(Sorted(self))
     }
 }
+
+/// False-match rates that are reported, as far down as the impostor pairs carry.
+pub const FALLING_RATES: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 
 /// Scores in ascending order, at least one of each kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +89,30 @@ impl Sorted {
             .collect()
     }
 
+    /// Both error rates at the false-match rates 1e-2, 1e-3, ... 1e-6, as far down as one impostor
+    /// pair would pass.
+    pub fn error_rates(&self) -> Vec<ErrorRates> {
+        let pairs = self.impostor().len() as f64;
+        let asked = FALLING_RATES.into_iter();
+        asked
+            .take_while(|fmr| fmr * pairs >= 1.0 - 1e-9)
+            .map(|fmr| self.error_rates_at(fmr))
+            .collect()
+    }
+
+    fn error_rates_at(&self, fmr: f64) -> ErrorRates {
+        let threshold = self.threshold_at(fmr);
+        let below = |scores: &[f32]| scores.partition_point(|score| *score < threshold);
+        let (genuine, impostor) = (self.genuine(), self.impostor());
+        let matched = Counted::new(impostor.len() - below(impostor), impostor.len());
+        ErrorRates::counted(
+            fmr,
+            threshold,
+            matched,
+            Counted::new(below(genuine), genuine.len()),
+        )
+    }
+
     /// Equal error rate: the mean of both rates where they are nearest to each other.
     pub fn eer(&self) -> f64 {
         let thresholds = self.genuine().iter().chain(self.impostor());
@@ -105,79 +133,6 @@ impl Sorted {
             .filter_map(|i| self.tar(far(i)).map(|tar| (far(i), tar)))
             .collect()
     }
-}
-
-/// A scored pair of a protocol with folds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FoldScore {
-    /// Which fold it belongs to.
-    pub fold: usize,
-    /// Cosine score; none is wrong at every threshold, and chooses none.
-    pub score: Option<f32>,
-    /// Whether both are one person.
-    pub same: bool,
-}
-
-impl FoldScore {
-    fn is_right(&self, threshold: f32) -> bool {
-        self.score
-            .is_some_and(|score| (score >= threshold) == self.same)
-    }
-}
-
-/// Accuracy over the folds of a protocol.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FoldAccuracy {
-    /// Mean over the folds.
-    pub mean: f64,
-    /// Standard error of the mean.
-    pub standard_error: f64,
-    /// Mean of the thresholds used.
-    pub threshold: f32,
-}
-
-/// LFW's protocol: each fold is judged with the threshold that is best on all others.
-pub fn fold_accuracy(scores: &[FoldScore], folds: usize) -> FoldAccuracy {
-    let judged: Vec<(f64, f32)> = (0..folds)
-        .map(|fold| {
-            let (test, train): (Vec<_>, Vec<_>) = scores.iter().partition(|s| s.fold == fold);
-            let (_, threshold) = best_threshold(&train);
-            let right = test.iter().filter(|s| s.is_right(threshold)).count();
-            (right as f64 / test.len().max(1) as f64, threshold)
-        })
-        .collect();
-    let n = folds as f64;
-    let mean = judged.iter().map(|j| j.0).sum::<f64>() / n;
-    let variance = judged.iter().map(|j| (j.0 - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let threshold = judged.iter().map(|j| j.1).sum::<f32>() / folds as f32;
-    FoldAccuracy {
-        mean,
-        standard_error: (variance / n).sqrt(),
-        threshold,
-    }
-}
-
-/// The highest accuracy and a threshold that gives it, halfway between two scores.
-pub fn best_threshold(scores: &[&FoldScore]) -> (f64, f32) {
-    let mut sorted: Vec<_> = scores
-        .iter()
-        .filter_map(|s| Some((s.score?, s.same)))
-        .collect();
-    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    // Below every score all pairs pass: the genuine ones are right.
-    let mut right = sorted.iter().filter(|s| s.1).count();
-    let lowest = sorted.first().map_or(0.0, |s| s.0);
-    let mut best = (right, lowest);
-    for (i, (score, same)) in sorted.iter().enumerate() {
-        right = if *same { right - 1 } else { right + 1 };
-        let next = sorted.get(i + 1).map_or(score.next_up(), |s| s.0);
-        if right > best.0 && next > *score {
-            // Between adjacent floats the middle rounds down to the score that must not pass.
-            let middle = (score + next) / 2.0;
-            best = (right, if middle > *score { middle } else { next });
-        }
-    }
-    (best.0 as f64 / scores.len().max(1) as f64, best.1)
 }
 
 #[cfg(test)]
@@ -226,6 +181,25 @@ mod tests {
     }
 
     #[test]
+    fn error_rates_come_with_what_is_behind_them() {
+        let impostor: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
+        let rates = sorted(&[0.95, 0.9985, 0.9987, 0.991], &impostor).error_rates();
+        // A ten-thousandth of a thousand pairs is less than one.
+        let asked: Vec<_> = rates
+            .iter()
+            .map(|r| (r.fmr, r.fmr_measured, r.fnmr))
+            .collect();
+        assert_eq!(asked, [(0.01, 0.01, 0.25), (0.001, 0.001, 0.5)]);
+        assert!(
+            rates
+                .iter()
+                .all(|r| (r.genuine_pairs, r.impostor_pairs) == (4, 1000))
+        );
+        assert!(rates[0].fmr_upper_95 > 0.01 && rates[0].fmr_upper_95 < 0.02);
+        assert!(rates[1].fnmr_lower_95 < 0.1 && rates[1].fnmr_upper_95 > 0.9);
+    }
+
+    #[test]
     fn the_equal_error_rate_is_where_the_rates_meet() {
         assert_eq!(sorted(&[0.8, 0.9], &[0.1, 0.2]).eer(), 0.0);
         assert_eq!(sorted(&[0.1, 0.2], &[0.8, 0.9]).eer(), 1.0);
@@ -239,47 +213,6 @@ mod tests {
         let roc = scores.roc(20);
         assert!(roc.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1));
         assert_eq!((roc[0], roc[roc.len() - 1]), ((0.25, 0.75), (1.0, 1.0)));
-    }
-
-    #[test]
-    fn a_fold_is_judged_by_the_threshold_of_the_others() {
-        let pair = |fold, score, same| FoldScore {
-            fold,
-            score: Some(score),
-            same,
-        };
-        // Fold 1 alone would be perfect at 0.2; the other fold's best threshold is 0.5.
-        let scores = [
-            pair(0, 0.9, true),
-            pair(0, 0.1, false),
-            pair(1, 0.3, true),
-            pair(1, 0.1, false),
-        ];
-        let judged = fold_accuracy(&scores, 2);
-        assert_eq!(judged.mean, 0.75);
-        assert!((judged.standard_error - 0.25).abs() < 1e-12);
-        assert!((judged.threshold - (0.2 + 0.5) / 2.0).abs() < 1e-6);
-    }
-
-    #[test]
-    fn a_threshold_refuses_what_was_counted_as_refused() {
-        for last in [0.5_f32, 0.3, 0.61] {
-            let pair = |score, same| FoldScore {
-                fold: 0,
-                score: Some(score),
-                same,
-            };
-            let pairs = [
-                pair(-0.9, false),
-                pair(last, false),
-                pair(last.next_up(), true),
-            ];
-            let (accuracy, threshold) = best_threshold(&pairs.iter().collect::<Vec<_>>());
-            assert_eq!(accuracy, 1.0);
-            assert!(threshold > last && threshold <= last.next_up());
-            let (_, all_refused) = best_threshold(&[&pair(last, false)]);
-            assert!(all_refused > last);
-        }
     }
 
     #[test]
