@@ -23,3 +23,6 @@ pub mod operating_point;
 
 pub mod progress;
 pub mod report;
+
+#[cfg(test)]
+mod python;
