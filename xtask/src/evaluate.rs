@@ -11,14 +11,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
     /// The folder that the pairs' paths start from
-    #[arg(long, value_name = "DIR")]
-    images: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "bin")]
+    images: Option<PathBuf>,
     /// Five points for each photograph, where they are known
     #[arg(long, value_name = "CSV")]
     landmarks: Option<PathBuf>,
     /// The protocol's pairs
-    #[arg(long, value_name = "FILE")]
-    pairs: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "bin")]
+    pairs: Option<PathBuf>,
+    /// Instead of images and pairs: an evaluation set of InsightFace, such as lfw.bin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "landmarks", "pairs"])]
+    bin: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -31,11 +34,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::ensure()?;
     let mut evaluate = workspace::host_trainer(&workspace::build()?);
     evaluate.arg("evaluate").arg("--bundle").arg(&args.bundle);
-    evaluate.arg("--images").arg(&args.images);
-    if let Some(landmarks) = &args.landmarks {
-        evaluate.arg("--landmarks").arg(landmarks);
+    for (option, value) in [
+        ("--images", &args.images),
+        ("--landmarks", &args.landmarks),
+        ("--pairs", &args.pairs),
+        ("--bin", &args.bin),
+    ] {
+        if let Some(value) = value {
+            evaluate.arg(option).arg(value);
+        }
     }
-    evaluate.arg("--pairs").arg(&args.pairs);
     if args.json {
         evaluate.arg("--json");
     }
