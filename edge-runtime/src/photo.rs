@@ -52,8 +52,15 @@ pub enum PhotoError {
 /// # Errors
 /// [`PhotoError`], each variant with the path.
 pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
-    let bytes = capped_file::read(path, MAX_FILE_LEN)?;
-    decode(&bytes).map_err(|fault| fault.at(path))
+    from_bytes(&capped_file::read(path, MAX_FILE_LEN)?, path)
+}
+
+/// The same of a file's bytes; `name` stands for the file in errors.
+///
+/// # Errors
+/// [`PhotoError`], each variant with the name.
+pub fn from_bytes(bytes: &[u8], name: &Path) -> Result<RgbImage, PhotoError> {
+    decode(bytes).map_err(|fault| fault.at(name))
 }
 
 /// What is wrong, before the path is known.

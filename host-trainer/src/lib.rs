@@ -31,3 +31,6 @@ pub mod illustrate;
 pub mod memory;
 pub mod progress;
 pub mod report;
+
+#[cfg(test)]
+mod python;

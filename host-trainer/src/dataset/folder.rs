@@ -187,20 +187,10 @@ fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
 
 /// Zeros for a file that cannot be looked at: reading it will say why. The time is that of the
 /// inode, which changes with content, owner and permissions.
-fn stamp(path: &Path) -> (u64, i64) {
+pub(super) fn stamp(path: &Path) -> (u64, i64) {
     std::fs::metadata(path).map_or((0, 0), |m| {
         (m.len(), m.ctime() * 1_000_000_000 + m.ctime_nsec())
     })
-}
-
-impl Summary {
-    fn add(&mut self, kind: ProblemKind, path: String, reason: &str) {
-        self.problems.push(Problem {
-            kind,
-            path,
-            reason: reason.into(),
-        });
-    }
 }
 
 impl Found {

@@ -1,48 +1,30 @@
 //! Faces to train on: found in folders or drawn, aligned once, kept packed on disk.
 
+pub mod aligned;
+mod config;
+mod drawn;
+pub mod exclude;
 pub mod folder;
 pub mod loader;
 pub mod packed;
+pub mod recordio;
 pub mod summary;
 pub mod synthetic;
 
+pub use config::DataConfig;
+pub use drawn::{synthetic_face, synthetic_name};
+
 use crate::evaluate::{ENROLLED_PAIRS, enrolled_counts};
 use crate::operating_point::IMPOSTOR_PAIRS_NEEDED;
-use packed::{Crop, PackError, PackedSet, Source};
-use serde::{Deserialize, Serialize};
-use shared::align::{AlignTemplate, AlignedFace, RgbImage, align};
+use drawn::{pixels_digest, synthetic_set};
+use edge_runtime::capped_file::ReadError;
+use packed::{PackError, PackedSet, Source};
+use recordio::{RecordError, Records};
+use shared::align::AlignTemplate;
 use shared::digest::Digest;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use summary::Summary;
-
-/// What a drawn data set may hold at most: people and pictures of each.
-const MAX_SYNTHETIC: (u64, u64) = (1_000_000, 10_000);
-/// And pictures in all: 400 GB of crops, more than the largest public sets hold.
-const MAX_PICTURES: u64 = 10_000_000;
-
-/// Where the faces of a recipe come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "source", rename_all = "lowercase", deny_unknown_fields)]
-pub enum DataConfig {
-    /// Photographs: a folder for each person, landmarks in a CSV beside.
-    Folders {
-        /// Below the data directory of the command line. A person of one name in several folders
-        /// is one person.
-        folders: Vec<PathBuf>,
-        /// Share of the people who are kept out of training and measured on, above 0 and at most 0.9.
-        held_out: f64,
-    },
-    /// Drawn people.
-    Synthetic {
-        /// How many.
-        people: u64,
-        /// Pictures of each.
-        pictures: u64,
-        /// Share of the people who are kept out of training and measured on, above 0 and at most 0.9.
-        held_out: f64,
-    },
-}
 
 /// Why there is nothing to train on.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +37,12 @@ pub enum DataError {
     /// A folder that cannot be read, or a broken landmarks.csv.
     #[error(transparent)]
     Folder(#[from] folder::FolderError),
+    /// A broken RecordIO set.
+    #[error(transparent)]
+    Records(#[from] RecordError),
+    /// No exclusion list where the recipe names one.
+    #[error("exclusion list {0}; [data] exclude is a file below the directory of --data")]
+    Exclude(ReadError),
     /// The packed set cannot be written or read.
     #[error(transparent)]
     Pack(#[from] PackError),
@@ -76,45 +64,6 @@ pub enum DataError {
     },
 }
 
-impl DataConfig {
-    /// Share of the people who are kept out of training.
-    pub fn held_out(&self) -> f64 {
-        match self {
-            Self::Folders { held_out, .. } | Self::Synthetic { held_out, .. } => *held_out,
-        }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let held_out = self.held_out();
-        if !(held_out > 0.0 && held_out <= 0.9) {
-            return Err(format!(
-                "[data] held_out = {held_out} must be above 0 and at most 0.9"
-            ));
-        }
-        match self {
-            Self::Folders { folders, .. } if folders.is_empty() => {
-                Err("[data] folders must name at least one".into())
-            }
-            Self::Synthetic {
-                people, pictures, ..
-            } if !(4..=MAX_SYNTHETIC.0).contains(people)
-                || !(2..=MAX_SYNTHETIC.1).contains(pictures) =>
-            {
-                let (most_people, most_pictures) = MAX_SYNTHETIC;
-                Err(format!(
-                    "[data] people = {people} must be in 4 to {most_people} and pictures = {pictures} in 2 to {most_pictures}"
-                ))
-            }
-            Self::Synthetic {
-                people, pictures, ..
-            } if people * pictures > MAX_PICTURES => Err(format!(
-                "[data] people = {people} times pictures = {pictures} must be at most {MAX_PICTURES}"
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Opens the packed set of a recipe's faces, making it first if this is the first time.
 ///
 /// # Errors
@@ -126,78 +75,68 @@ pub fn prepare(
     seed: u64,
     cache: &Path,
 ) -> Result<PackedSet, DataError> {
-    match config {
-        DataConfig::Folders { folders, .. } => {
-            let data = data.ok_or_else(|| DataError::NoDirectory(folders.clone()))?;
-            let paths: Vec<PathBuf> = folders.iter().map(|f| data.join(f)).collect();
-            let found = folder::scan(&paths)?;
-            let key = found.key(template, pixels_digest(template));
-            let make = |i: usize| found.crop(i, template);
-            let source = Source {
-                template,
-                key,
-                people: found.people.clone(),
-                len: found.images.len(),
-                summary: found.summary.clone(),
-            };
-            Ok(PackedSet::open_or_make(cache, source, make)?)
-        }
+    let below = |path: &Path| match data {
+        Some(data) => Ok(data.join(path)),
+        None => Err(DataError::NoDirectory(config.folders().into())),
+    };
+    let excluded = config
+        .exclude()
+        .map(|list| exclude::read(&below(list)?).map_err(DataError::Exclude));
+    let excluded = excluded.transpose()?;
+    let folders = config.folders().iter().map(|folder| below(folder));
+    let folders = folders.collect::<Result<Vec<_>, _>>()?;
+    let mut set = match config {
+        DataConfig::Folders { .. } => folder_set(&folders, template, cache)?,
+        DataConfig::Recordio { .. } => record_set(&folders[0], template, cache)?,
         DataConfig::Synthetic {
             people, pictures, ..
-        } => Ok(synthetic_set(*people, *pictures, template, seed, cache)?),
+        } => synthetic_set(*people, *pictures, template, seed, cache)?,
+    };
+    if let Some(names) = excluded {
+        set.exclude(&names);
     }
+    Ok(set)
 }
 
-fn synthetic_set(
-    people: u64,
-    pictures: u64,
+fn folder_set(
+    folders: &[PathBuf],
     template: AlignTemplate,
-    seed: u64,
     cache: &Path,
-) -> Result<PackedSet, PackError> {
-    let digest = pixels_digest(template);
-    let drawing = synthetic::RENDERER_VERSION;
-    let key = format!("synthetic {drawing} {people} {pictures} {template:?} {seed} {digest}");
+) -> Result<PackedSet, DataError> {
+    let found = folder::scan(folders)?;
     let source = Source {
         template,
-        key: Digest::of(key.as_bytes()).0,
-        people: (0..people).map(synthetic_name).collect(),
-        len: (people * pictures) as usize,
+        key: found.key(template, pixels_digest(template)),
+        people: found.people.clone(),
+        len: found.images.len(),
+        summary: found.summary.clone(),
+    };
+    Ok(PackedSet::open_or_make(cache, source, |i| {
+        found.crop(i, template)
+    })?)
+}
+
+fn record_set(
+    folder: &Path,
+    template: AlignTemplate,
+    cache: &Path,
+) -> Result<PackedSet, DataError> {
+    let records = Records::open(folder)?;
+    let key = records.key(template);
+    if let Some(set) = PackedSet::made(cache, &key)? {
+        return Ok(set);
+    }
+    // Looks at every record, which takes minutes with a large set.
+    let labels = records.labels()?;
+    let source = Source {
+        template,
+        key,
+        people: records.people(),
+        len: labels.len(),
         summary: Summary::default(),
     };
-    PackedSet::open_or_make(cache, source, |i| {
-        let (person, number) = (i as u64 / pictures, i as u64 % pictures);
-        let face = synthetic_face(seed, person, number, template);
-        Ok(Crop {
-            person: person as u32,
-            name: format!("{}/{number:04}", synthetic_name(person)),
-            face,
-        })
-    })
-}
-
-/// The folder name of a drawn person.
-pub fn synthetic_name(index: u64) -> String {
-    format!("p{index:06}")
-}
-
-/// A drawn face, aligned.
-pub fn synthetic_face(seed: u64, person: u64, number: u64, template: AlignTemplate) -> AlignedFace {
-    let picture = synthetic::render(&synthetic::Identity::new(seed, person), number);
-    let frame = &picture.frame;
-    let image = RgbImage::new(
-        frame.width() as usize,
-        frame.height() as usize,
-        frame.as_raw(),
-    )
-    .expect("a rendered frame is whole");
-    align(image, &picture.landmarks, template).expect("rendered landmarks span a face")
-}
-
-/// Changes when faces are aligned otherwise: what was packed before is then not used. One face
-/// passes through all of the alignment, but not through all of the drawing.
-fn pixels_digest(template: AlignTemplate) -> Digest {
-    Digest::of(synthetic_face(0, 0, 0, template).pixels())
+    let crop = |i: usize| records.crop(i, labels[i], template);
+    Ok(PackedSet::open_or_make(cache, source, crop)?)
 }
 
 /// Which people are kept out of training: those whose hashed names come first, so that a person

@@ -10,10 +10,11 @@
 
 mod make;
 
-use super::summary::{Problem, Summary};
+use super::summary::{Problem, ProblemKind, Summary};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use shared::align::{AlignTemplate, AlignedFace};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,8 @@ pub struct PackedSet {
     path: PathBuf,
     file: File,
     index: Index,
+    /// Which of the crops in the file belong to the set, in order.
+    shown: Vec<usize>,
 }
 
 impl PackedSet {
@@ -102,19 +105,30 @@ impl PackedSet {
     where
         F: Fn(usize) -> Result<Crop, Problem> + Sync,
     {
-        let name: String = source.key[..8].iter().map(|b| format!("{b:02x}")).collect();
-        let path = cache.join(format!("{name}.faces"));
         let found = source.summary.problems.clone();
-        if !path.exists() {
-            make::make_file(cache, &path, source, make).map_err(|source| PackError::Io {
-                path: path.clone(),
-                source,
-            })?;
-        }
-        let mut set = Self::open(&path)?;
+        let mut set = match Self::made(cache, &source.key)? {
+            Some(set) => set,
+            None => {
+                let path = file_of(cache, &source.key);
+                make::make_file(cache, &path, source, make).map_err(|source| PackError::Io {
+                    path: path.clone(),
+                    source,
+                })?;
+                Self::open(&path)?
+            }
+        };
         // What keeps a file out is known anew each time; what keeps a crop out lies in the pack.
         set.index.summary.problems.splice(0..0, found);
         Ok(set)
+    }
+
+    /// Opens the set of that key if it was made: its source need not be looked through then.
+    ///
+    /// # Errors
+    /// [`PackError`].
+    pub fn made(cache: &Path, key: &[u8; 32]) -> Result<Option<Self>, PackError> {
+        let path = file_of(cache, key);
+        path.exists().then(|| Self::open(&path)).transpose()
     }
 
     /// Opens a packed set.
@@ -151,6 +165,7 @@ impl PackedSet {
         let set = Self {
             path: path.into(),
             file,
+            shown: (0..index.images.len()).collect(),
             index,
         };
         if set
@@ -167,14 +182,42 @@ impl PackedSet {
         Ok(set)
     }
 
+    /// Takes the people of those names out of the set; the file keeps them. The summary says who
+    /// was taken out, and which names nobody has.
+    pub fn exclude(&mut self, names: &BTreeSet<String>) {
+        let Index {
+            people,
+            images,
+            summary,
+            ..
+        } = &mut self.index;
+        let name = |i: &usize| &people[images[*i].person as usize];
+        let found: BTreeSet<&String> = people.iter().filter(|p| names.contains(*p)).collect();
+        for name in names {
+            match found.contains(name) {
+                true => summary.add(ProblemKind::Excluded, name.clone(), "on the exclusion list"),
+                false => summary.add(
+                    ProblemKind::NotExcluded,
+                    name.clone(),
+                    "nobody has that name",
+                ),
+            }
+        }
+        self.shown.retain(|i| !found.contains(name(i)));
+    }
+
     /// How many crops it holds.
     pub fn len(&self) -> usize {
-        self.index.images.len()
+        self.shown.len()
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.index.images.is_empty()
+        self.shown.is_empty()
+    }
+
+    fn entry(&self, index: usize) -> &Entry {
+        &self.index.images[self.shown[index]]
     }
 
     /// Of all crops.
@@ -189,7 +232,7 @@ impl PackedSet {
 
     /// Whose a crop is.
     pub fn person(&self, index: usize) -> u32 {
-        self.index.images[index].person
+        self.entry(index).person
     }
 
     /// What a crop is called, for people.
@@ -205,7 +248,7 @@ impl PackedSet {
     /// Digest of all crops and of the names of the people they show, in hexadecimal.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        for image in &self.index.images {
+        for image in (0..self.len()).map(|i| self.entry(i)) {
             hash.update(image.crc32.to_le_bytes());
             hash.update(&self.index.people[image.person as usize]);
             hash.update([0]);
@@ -218,14 +261,14 @@ impl PackedSet {
     /// # Errors
     /// [`PackError`].
     pub fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), PackError> {
-        let at = (index * self.template().rgb_len()) as u64;
+        let at = (self.shown[index] * self.template().rgb_len()) as u64;
         self.file
             .read_exact_at(pixels, at)
             .map_err(|source| PackError::Io {
                 path: self.path.clone(),
                 source,
             })?;
-        let entry = &self.index.images[index];
+        let entry = self.entry(index);
         if crc32fast::hash(pixels) != entry.crc32 {
             let reason = format!("the crop of {} has another checksum", entry.name);
             return Err(PackError::Damaged {
@@ -245,6 +288,11 @@ impl PackedSet {
         self.read(index, &mut pixels)?;
         Ok(AlignedFace::from_pixels(self.template(), pixels).expect("of the template's length"))
     }
+}
+
+fn file_of(cache: &Path, key: &[u8; 32]) -> PathBuf {
+    let name: String = key[..8].iter().map(|b| format!("{b:02x}")).collect();
+    cache.join(format!("{name}.faces"))
 }
 
 #[cfg(test)]

@@ -33,6 +33,12 @@ pub enum ProblemKind {
     BadLandmarks,
     /// A row in landmarks.csv without its image.
     NoImage,
+    /// An aligned crop of another size than its set's.
+    WrongSize,
+    /// A person on the exclusion list.
+    Excluded,
+    /// An entry of the exclusion list that nobody has.
+    NotExcluded,
 }
 
 impl fmt::Display for ProblemKind {
@@ -44,6 +50,9 @@ impl fmt::Display for ProblemKind {
             Self::NoLandmarks => "images without landmarks",
             Self::BadLandmarks => "images with impossible landmarks",
             Self::NoImage => "landmarks without an image",
+            Self::WrongSize => "crops of another size",
+            Self::Excluded => "people on the exclusion list",
+            Self::NotExcluded => "entries of the exclusion list that match nobody",
         })
     }
 }
@@ -69,13 +78,27 @@ impl fmt::Display for Summary {
                 .map(|p| p.path.as_str())
                 .collect();
             let more = if problems.len() > SHOWN { ", ..." } else { "" };
+            let what = match kind {
+                ProblemKind::NotExcluded => "warning",
+                _ => "left out",
+            };
             writeln!(
                 f,
-                "  left out: {} {kind} ({}{more})",
+                "  {what}: {} {kind} ({}{more})",
                 problems.len(),
                 names.join(", ")
             )?;
         }
         Ok(())
+    }
+}
+
+impl Summary {
+    pub(super) fn add(&mut self, kind: ProblemKind, path: String, reason: &str) {
+        self.problems.push(Problem {
+            kind,
+            path,
+            reason: reason.into(),
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! Measurement, always of the exported network in the door's own runtime.
 
+pub mod bin_file;
 pub mod blufr;
 pub mod confidence;
 pub mod folds;

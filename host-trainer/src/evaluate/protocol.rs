@@ -10,6 +10,7 @@ use edge_runtime::network::Network;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use shared::align::AlignedFace;
 use shared::embedding::Embedding;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -125,14 +126,26 @@ pub fn embed_images(
     images: &[&str],
     bar: &ProgressBar,
 ) -> Embedded {
-    let started = Instant::now();
-    let embed = |image: &str| -> Result<Embedding, String> {
+    let face = |image: &str| -> Result<AlignedFace, String> {
         let landmarks = landmarks.get(image).ok_or("no row in landmarks.csv")?;
         let photo = edge_runtime::photo::read(&folder.join(image)).map_err(|e| e.to_string())?;
         let template = network.input().template;
-        let face =
-            edge_runtime::face::align(&photo, landmarks, template).map_err(|e| e.to_string())?;
-        Ok(network.embed(&face).map_err(|e| e.to_string())?.embedding)
+        edge_runtime::face::align(&photo, landmarks, template).map_err(|e| e.to_string())
+    };
+    embed_faces(network, images, bar, face)
+}
+
+/// The same of images that `face` finds by their names.
+pub fn embed_faces(
+    network: &Network,
+    images: &[&str],
+    bar: &ProgressBar,
+    face: impl Fn(&str) -> Result<AlignedFace, String> + Sync,
+) -> Embedded {
+    let started = Instant::now();
+    let embed = |image: &str| -> Result<Embedding, String> {
+        let template = network.embed(&face(image)?).map_err(|e| e.to_string())?;
+        Ok(template.embedding)
     };
     let all: Vec<_> = images
         .par_iter()

@@ -30,7 +30,7 @@ pub(super) struct Distractors {
 
 pub(super) fn run(args: &Evaluate, distractors: &Distractors) -> anyhow::Result<()> {
     let network = args.network()?;
-    let images = images_of_people(&args.images)?;
+    let images = images_of_people(args.images())?;
     let paths: Vec<_> = images.iter().map(String::as_str).collect();
     let embedded = args.embed(&network, &paths)?;
     let people = by_person(&images, &embedded);

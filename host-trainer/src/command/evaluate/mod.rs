@@ -11,8 +11,9 @@ use host_trainer::evaluate::confidence::CAVEAT;
 use host_trainer::evaluate::protocol::{self, Embedded};
 use host_trainer::memory;
 use host_trainer::progress::bar;
+use indicatif::ProgressBar;
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measure a bundle: on pairs of images, with the BLUFR protocol, or in a search among distractors.
 #[derive(Debug, Args)]
@@ -22,10 +23,10 @@ pub(crate) struct Evaluate {
     bundle: PathBuf,
     /// Folder that the paths of the pairs or of the protocol are relative to; to identify, with a
     /// folder for each person.
-    #[arg(long)]
-    images: PathBuf,
+    #[arg(long, required_unless_present = "bin")]
+    images: Option<PathBuf>,
     /// Landmarks of the images; without it, landmarks.csv in that folder or beside it.
-    #[arg(long)]
+    #[arg(long, requires = "images")]
     landmarks: Option<PathBuf>,
     #[command(flatten)]
     what: What,
@@ -46,6 +47,9 @@ struct What {
     /// LFW's pairs.txt, or a CSV `path_a,path_b,same`.
     #[arg(long)]
     pairs: Option<PathBuf>,
+    /// An evaluation set of InsightFace, such as lfw.bin, which holds its images itself.
+    #[arg(long, conflicts_with = "images")]
+    bin: Option<PathBuf>,
     /// LFW's BLUFR protocol: a JSON of images, labels and trials.
     #[arg(long)]
     blufr: Option<PathBuf>,
@@ -60,6 +64,7 @@ impl Evaluate {
             What {
                 pairs: Some(list), ..
             } => pairs::run(self, list),
+            What { bin: Some(set), .. } => pairs::run_bin(self, set),
             What {
                 blufr: Some(protocol),
                 ..
@@ -81,12 +86,17 @@ impl Evaluate {
         )?)
     }
 
+    fn images(&self) -> &Path {
+        let images = self.images.as_deref();
+        images.expect("the command line asks for it wherever it is read")
+    }
+
     /// Embeds images of the folder and says which cannot be.
     fn embed(&self, network: &Network, images: &[&str]) -> anyhow::Result<Embedded> {
-        let landmarks = LandmarkTable::beside(&self.images, self.landmarks.as_deref())?;
-        let progress = bar(images.len() as u64, "embedding");
-        let embedded = protocol::embed_images(network, &self.images, &landmarks, images, &progress);
-        progress.finish_and_clear();
+        let landmarks = LandmarkTable::beside(self.images(), self.landmarks.as_deref())?;
+        let embedded = with_bar(images.len(), |bar| {
+            protocol::embed_images(network, self.images(), &landmarks, images, bar)
+        });
         for (image, reason) in embedded.unusable.iter().take(5) {
             eprintln!("cannot be scored: {image}: {reason}");
         }
@@ -115,6 +125,13 @@ impl Evaluate {
         );
         Ok(())
     }
+}
+
+fn with_bar(images: usize, embed: impl FnOnce(&ProgressBar) -> Embedded) -> Embedded {
+    let progress = bar(images as u64, "embedding");
+    let embedded = embed(&progress);
+    progress.finish_and_clear();
+    embedded
 }
 
 fn percent(share: f64) -> String {
