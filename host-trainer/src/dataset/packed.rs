@@ -9,18 +9,19 @@
 //! ```
 
 mod make;
+mod room;
 
 use super::summary::{Problem, ProblemKind, Summary};
+use crate::native::Mapped;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use shared::align::{AlignTemplate, AlignedFace};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"FACEPACK";
-const FOOTER_LEN: u64 = 48;
+const FOOTER_LEN: usize = 48;
 
 /// An aligned face and whose it is.
 pub struct Crop {
@@ -74,6 +75,9 @@ pub enum PackError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The disk is too small.
+    #[error(transparent)]
+    NoRoom(#[from] room::NoRoom),
     /// A crop is not as it was written.
     #[error(
         "packed faces {path}: damaged ({reason}); delete the file, it is made again from the images"
@@ -86,10 +90,10 @@ pub enum PackError {
     },
 }
 
-/// Aligned crops on disk, read one at a time.
+/// Aligned crops on disk, mapped into memory.
 pub struct PackedSet {
     path: PathBuf,
-    file: File,
+    file: Mapped,
     index: Index,
     /// Which of the crops in the file belong to the set, in order.
     shown: Vec<usize>,
@@ -110,10 +114,7 @@ impl PackedSet {
             Some(set) => set,
             None => {
                 let path = file_of(cache, &source.key);
-                make::make_file(cache, &path, source, make).map_err(|source| PackError::Io {
-                    path: path.clone(),
-                    source,
-                })?;
+                make::make_file(cache, &path, source, make)?;
                 Self::open(&path)?
             }
         };
@@ -144,24 +145,21 @@ impl PackedSet {
             path: path.into(),
             reason: reason.into(),
         };
-        let file = File::open(path).map_err(io)?;
-        let len = file.metadata().map_err(io)?.len();
-        let crops = len
-            .checked_sub(FOOTER_LEN)
-            .ok_or_else(|| damaged("cut off"))?;
-        let mut footer = [0; FOOTER_LEN as usize];
-        file.read_exact_at(&mut footer, crops).map_err(io)?;
-        let (length, rest) = footer.split_at(8);
+        let file = File::open(path).and_then(|file| Mapped::of(&file));
+        let file = file.map_err(io)?;
+        let footer = file.len().checked_sub(FOOTER_LEN);
+        let footer = footer.ok_or_else(|| damaged("cut off"))?;
+        let (length, rest) = file[footer..].split_at(8);
         let (digest, magic) = rest.split_at(32);
         let length = u64::from_le_bytes(length.try_into().expect("split at 8"));
-        let start = crops.checked_sub(length).filter(|_| magic == MAGIC);
+        let start = usize::try_from(length).ok().filter(|_| magic == MAGIC);
+        let start = start.and_then(|length| footer.checked_sub(length));
         let start = start.ok_or_else(|| damaged("cut off, or another kind of file"))?;
-        let mut json = vec![0; length as usize];
-        file.read_exact_at(&mut json, start).map_err(io)?;
-        if Sha256::digest(&json)[..] != *digest {
+        let json = &file[start..footer];
+        if Sha256::digest(json)[..] != *digest {
             return Err(damaged("the index has another checksum"));
         }
-        let index: Index = serde_json::from_slice(&json).map_err(|e| damaged(&e.to_string()))?;
+        let index: Index = serde_json::from_slice(json).map_err(|e| damaged(&e.to_string()))?;
         let set = Self {
             path: path.into(),
             file,
@@ -176,7 +174,7 @@ impl PackedSet {
         {
             return Err(damaged("the index names a person that is not there"));
         }
-        if start != (set.len() * set.template().rgb_len()) as u64 {
+        if start != set.len() * set.template().rgb_len() {
             return Err(damaged("the crops have another length"));
         }
         Ok(set)
@@ -256,18 +254,13 @@ impl PackedSet {
         hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    /// Reads the RGB bytes of a crop into `pixels`, which must have the template's length.
+    /// Copies the RGB bytes of a crop into `pixels`, which must have the template's length.
     ///
     /// # Errors
     /// [`PackError`].
     pub fn read(&self, index: usize, pixels: &mut [u8]) -> Result<(), PackError> {
-        let at = (self.shown[index] * self.template().rgb_len()) as u64;
-        self.file
-            .read_exact_at(pixels, at)
-            .map_err(|source| PackError::Io {
-                path: self.path.clone(),
-                source,
-            })?;
+        let at = self.shown[index] * self.template().rgb_len();
+        pixels.copy_from_slice(&self.file[at..at + self.template().rgb_len()]);
         let entry = self.entry(index);
         if crc32fast::hash(pixels) != entry.crc32 {
             let reason = format!("the crop of {} has another checksum", entry.name);

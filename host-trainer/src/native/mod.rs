@@ -1,6 +1,10 @@
-//! The only unsafe code: the C++ that tch lacks, and loading the GPU half of libtorch.
+//! The only unsafe code: the C++ that tch lacks, loading the GPU half of libtorch, and files in
+//! memory.
 #![allow(unsafe_code)] // each block below says why it is sound
 
+mod mapped;
+
+pub(crate) use mapped::Mapped;
 use std::sync::OnceLock;
 use tch::{Device, Tensor};
 

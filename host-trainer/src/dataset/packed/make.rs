@@ -1,7 +1,7 @@
 //! Makes the file of a packed set: written beside, synced, renamed.
 
 use super::super::summary::{Problem, Summary};
-use super::{Crop, Entry, Index, MAGIC, Source};
+use super::{Crop, Entry, Index, MAGIC, PackError, Source, room};
 use crate::progress::bar;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -21,12 +21,24 @@ pub(super) fn make_file<F>(
     path: &Path,
     source: Source,
     make: F,
-) -> std::io::Result<()>
+) -> Result<(), PackError>
 where
     F: Fn(usize) -> Result<Crop, Problem> + Sync,
 {
-    std::fs::create_dir_all(cache)?;
+    let io = |source| PackError::Io {
+        path: path.into(),
+        source,
+    };
+    std::fs::create_dir_all(cache).map_err(io)?;
     remove_stale(cache);
+    room::demand(cache, source.len, source.template)?;
+    write_file(cache, path, source, make).map_err(io)
+}
+
+fn write_file<F>(cache: &Path, path: &Path, source: Source, make: F) -> std::io::Result<()>
+where
+    F: Fn(usize) -> Result<Crop, Problem> + Sync,
+{
     let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(cache)?;
     let index = write_crops(&mut BufWriter::new(file.as_file_mut()), source, make)?;
     let json = serde_json::to_vec(&index)?;
