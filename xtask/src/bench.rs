@@ -53,7 +53,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let start = SystemTime::now();
     // The tests' profile and the whole workspace, so that nothing is compiled twice.
     let mut bench = cargo(["bench", "--workspace", "--profile", "dev"]);
-    bench.args(["embedding", "identification", "search"].map(|name| format!("--bench={name}")));
+    for name in ["embedding", "identification", "search"] {
+        bench.args(["--bench", name]);
+    }
     bench
         .env("CRITERION_HOME", &results)
         .env("OMP_WAIT_POLICY", "PASSIVE");
