@@ -1,6 +1,8 @@
 //! A search by hand, and a random one against a plain count.
 
 use super::*;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use shared::embedding::{Embedding, dot};
 
 /// A unit vector in a plane.
@@ -55,10 +57,11 @@ fn a_search_by_hand() {
 
 #[test]
 fn a_random_search_agrees_with_a_plain_count() {
-    let raw = |seed: usize, share: usize| {
-        let number = |i: usize| (((i + 1) * 2_654_435_761) % 1_000_003) as f32 / 500_001.5 - 1.0;
-        let mix = (0..16).map(|d| 0.8 * number(16 * share + d) + number(16 * seed + d + 777_777));
-        Embedding::from_raw(mix.collect()).unwrap()
+    // Who shares a direction resembles each other.
+    let raw = |seed: u64, share: u64| {
+        let [mut shared, mut own] = [share, 10_000 + seed].map(ChaCha8Rng::seed_from_u64);
+        let mut mix = || shared.random_range(-1.0_f32..1.0) + own.random_range(-0.8..0.8);
+        Embedding::from_raw((0..16).map(|_| mix()).collect()).unwrap()
     };
     let images: Vec<Vec<Embedding>> = (0..40)
         .map(|person| (0..3).map(|i| raw(3 * person + i, person)).collect())
