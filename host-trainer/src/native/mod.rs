@@ -1,5 +1,11 @@
-//! The only unsafe code: the C++ that tch lacks, and loading the GPU half of libtorch.
+//! The only unsafe code: the C++ that tch lacks, MPI, and loading the GPU half of libtorch.
 #![allow(unsafe_code)] // each block below says why it is sound
+
+#[cfg(feature = "distributed")]
+pub(crate) mod mpi;
+mod normalize;
+
+pub(crate) use normalize::{Statistics, normalize};
 
 use std::sync::OnceLock;
 use tch::{Device, Tensor};
