@@ -53,7 +53,8 @@ pub enum CheckpointError {
     },
     /// Of another recipe or other data.
     #[error(
-        "{path}: made by another recipe or other data; give another --out, or move it away to start again from nothing"
+        "{path}: made by another recipe, other data, or with another [training] batch_size times the number of processes; \
+         give another --out, or move it away to start again from nothing"
     )]
     OtherRun {
         /// The file.

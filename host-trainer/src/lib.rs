@@ -13,6 +13,7 @@ pub mod loss;
 pub mod optimize;
 
 pub mod checkpoint;
+pub mod distributed;
 pub mod metrics;
 pub mod native;
 mod tensorboard;

@@ -4,6 +4,7 @@
 mod command;
 
 use clap::Parser;
+use host_trainer::distributed::{self, AllOrNone};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
@@ -19,10 +20,15 @@ fn main() -> ExitCode {
             .exec();
         eprintln!("going on with spinning threads: {error}");
     }
+    let _end_all = AllOrNone;
     match command::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            let who = match distributed::ranks() {
+                1 => String::new(),
+                ranks => format!(" of rank {} of {ranks}", distributed::rank()),
+            };
+            eprintln!("error{who}: {}", told(&error));
             ExitCode::FAILURE
         }
     }

@@ -3,10 +3,12 @@
 pub mod graph;
 mod mobilefacenet;
 mod module;
+mod norm;
 mod sphereface;
 
 pub use mobilefacenet::mobilefacenet;
-pub use module::{Module, NORM_EPSILON};
+pub use module::Module;
+pub use norm::NORM_EPSILON;
 pub use sphereface::sphereface20;
 
 use graph::{Activation, Graph};

@@ -1,13 +1,9 @@
 //! The tch module that a graph describes.
 
 use super::graph::{Activation, Graph, Init, Node, Op, Parameter};
+use super::norm::BatchNorm;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
-
-/// Share of the newest batch in batch norm's running statistics, PyTorch's default.
-const NORM_MOMENTUM: f64 = 0.1;
-/// Added to batch norm's variance, PyTorch's default; the export folds with the same.
-pub const NORM_EPSILON: f64 = 1e-5;
 
 /// A graph with its tensors.
 pub struct Module {
@@ -86,16 +82,15 @@ impl Module {
                     groups,
                 )
             }
-            Op::BatchNorm(_) => input(0).batch_norm(
-                Some(own("weight")),
-                Some(own("bias")),
-                Some(own("running_mean")),
-                Some(own("running_var")),
-                train,
-                NORM_MOMENTUM,
-                NORM_EPSILON,
-                true,
-            ),
+            Op::BatchNorm(_) => {
+                let norm = BatchNorm {
+                    weight: own("weight"),
+                    bias: own("bias"),
+                    running_mean: own("running_mean"),
+                    running_var: own("running_var"),
+                };
+                norm.forward(input(0), train)
+            }
             Op::Activation(Activation::Relu, _) => input(0).relu(),
             Op::Activation(Activation::Prelu | Activation::SharedPrelu, _) => {
                 // Under autocast the input is bfloat16, and prelu wants one kind.

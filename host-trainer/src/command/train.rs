@@ -11,7 +11,7 @@ use host_trainer::measure::{self, HeldOut};
 use host_trainer::report::{self, Evaluation, RunInfo};
 use host_trainer::train::{Job, Trained, train};
 use host_trainer::validate::Validator;
-use host_trainer::{export, native};
+use host_trainer::{distributed, export, native};
 use serde::Serialize;
 use shared::bundle::Provenance;
 use std::path::{Path, PathBuf};
@@ -36,34 +36,42 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let recipe = Recipe::read(&self.config)?;
+        distributed::start()?;
+        let recipe = distributed::first_makes(|| Recipe::read(&self.config))?;
         let (out, device) = (&self.out, native::device());
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
         let graph = recipe.backbone.graph()?;
         let data = self.data.as_deref();
         let cache = cache()?;
-        let set = prepare(&recipe.data, data, graph.template, recipe.seed, &cache)?;
+        let set = distributed::first_makes(|| {
+            prepare(&recipe.data, data, graph.template, recipe.seed, &cache)
+        })?;
         let held_out = held_out_people(&set, recipe.data.held_out(), recipe.seed)?;
         let set = Arc::new(set);
         let training = Arc::new(TrainingSet::new(set.clone(), |p| !held_out.contains(&p)));
         let (digest, device_name) = (set.digest(), describe(device));
-        eprintln!(
-            "{}: {} ({} parameters), {}, {} people with {} images, {} people held out, on {device_name}",
-            recipe.name,
-            graph.name,
-            graph.parameter_count(),
-            recipe.loss,
-            training.classes(),
-            training.len(),
-            held_out.len()
-        );
-        say_problems(&set, out)?;
+        if distributed::is_first() {
+            eprintln!(
+                "{}: {} ({} parameters), {}, {} people with {} images, {} people held out, on {device_name}",
+                recipe.name,
+                graph.name,
+                graph.parameter_count(),
+                recipe.loss,
+                training.classes(),
+                training.len(),
+                held_out.len()
+            );
+            say_problems(&set, out)?;
+        }
         // Before the training: the working tree may change meanwhile.
         let provenance = provenance(&recipe, &digest);
         let len = graph.embedding_len as usize;
         let teacher = recipe.distillation.as_ref();
         let teacher = teacher
-            .map(|config| Teacher::prepare(config, data, &set, len, &cache, device))
+            .map(|config| {
+                let make = || Teacher::prepare(config, data, &set, len, &cache, device);
+                distributed::first_makes(make)
+            })
             .transpose()?;
         let held_out = HeldOut::new(&set, &held_out);
         let validator = Validator::new(&recipe, &held_out)?;
@@ -75,6 +83,10 @@ impl Train {
             validator: validator.as_ref(),
             out,
         })?;
+        distributed::finish();
+        if !distributed::is_first() {
+            return Ok(());
+        }
         let weights = export::weights(&trained.module);
         let evaluation = measure::finish(&recipe, &weights, &held_out, &provenance, out)?;
         let info = info(
@@ -105,9 +117,13 @@ pub(super) fn cache() -> anyhow::Result<PathBuf> {
 }
 
 fn describe(device: tch::Device) -> String {
-    match device {
+    let device = match device {
         tch::Device::Cpu => format!("CPU, {} threads", tch::get_num_threads()),
         other => format!("{other:?}"),
+    };
+    match distributed::ranks() {
+        1 => device,
+        ranks => format!("{ranks} processes, the first on {device}"),
     }
 }
 

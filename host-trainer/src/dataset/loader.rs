@@ -82,8 +82,10 @@ impl TrainingSet {
 pub struct Order {
     /// Of the shuffle.
     pub seed: u64,
-    /// Images in a batch.
+    /// Images in a batch of one process.
     pub batch_size: usize,
+    /// Which part of the larger batch that all processes make together, and of how many.
+    pub part: (usize, usize),
     /// The step to begin with: the batches after it are those of a run that was never stopped.
     pub first_step: u64,
     /// The step to end before.
@@ -94,7 +96,7 @@ pub struct Order {
 pub fn start(set: Arc<TrainingSet>, order: Order) -> Batches {
     let (sender, receiver) = sync_channel(AHEAD);
     std::thread::spawn(move || {
-        let per_epoch = set.steps_per_epoch(order.batch_size);
+        let per_epoch = set.steps_per_epoch(order.batch_size * order.part.1);
         let mut epoch = (u64::MAX, Vec::new());
         for step in order.first_step..order.end_step {
             if epoch.0 != step / per_epoch {
@@ -103,7 +105,7 @@ pub fn start(set: Arc<TrainingSet>, order: Order) -> Batches {
                     shuffled(set.len(), order.seed, step / per_epoch),
                 );
             }
-            let batch = read_batch(&set, &epoch.1, step % per_epoch, order.batch_size);
+            let batch = read_batch(&set, &epoch.1, step % per_epoch, &order);
             // The trainer stopped listening: it has failed, and says why.
             if sender.send(batch).is_err() {
                 return;
@@ -125,12 +127,17 @@ fn read_batch(
     set: &TrainingSet,
     shuffled: &[usize],
     position: u64,
-    batch_size: usize,
+    order: &Order,
 ) -> Result<Batch, PackError> {
+    let Order {
+        batch_size,
+        part: (part, parts),
+        ..
+    } = *order;
     let template = set.set.template();
     let mut pixels = vec![0; batch_size * template.rgb_len()];
     let (mut labels, mut images) = (Vec::new(), Vec::new());
-    let start = position as usize * batch_size;
+    let start = (position as usize * parts + part) * batch_size;
     for (i, crop) in pixels.chunks_exact_mut(template.rgb_len()).enumerate() {
         // A set smaller than a batch goes round.
         let image = shuffled[(start + i) % shuffled.len()];
@@ -166,6 +173,7 @@ mod tests {
         Order {
             seed: 5,
             batch_size: 5,
+            part: (0, 1),
             first_step,
             end_step: 12,
         }
@@ -208,5 +216,29 @@ mod tests {
             assert!(a.pixels == b.pixels && a.labels == b.labels);
         }
         assert!(whole[0].pixels != whole[4].pixels);
+    }
+
+    #[test]
+    fn the_parts_of_a_batch_make_the_batch_of_one_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let set = set(dir.path());
+        let images = |batch_size, part| {
+            let order = Order {
+                batch_size,
+                part,
+                ..order(3)
+            };
+            start(set.clone(), order)
+                .iter()
+                .map(|batch| batch.unwrap().images)
+                .collect::<Vec<_>>()
+        };
+        // The last image of each epoch of 20 is left out.
+        let whole = images(6, (0, 1));
+        let [first, second, third] = [0, 1, 2].map(|part| images(2, (part, 3)));
+        assert_eq!(whole.len(), 9);
+        for (i, batch) in whole.iter().enumerate() {
+            assert_eq!(*batch, [&first[i][..], &second[i], &third[i]].concat());
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::sample::{Sampling, positions};
 use super::{LossConfig, Scale, cross_entropy, lengths, replaced, unit_rows};
+use crate::distributed;
 use tch::{Device, Kind, Tensor};
 
 /// The class weights of a training.
@@ -59,7 +60,7 @@ impl Head {
         named(&self.weight, self.bias.as_ref()).collect()
     }
 
-    /// The classes that take part in a step whose images have these labels (in `0..C`).
+    /// The classes that take part in a step whose images, of all ranks, have these labels (in `0..C`).
     pub fn activate(&self, labels: &[i64], step: u64) -> Active {
         let Some(sampling) = self.sampling else {
             return Active {
@@ -125,6 +126,10 @@ fn dropped(embeddings: &Tensor, share: f64, seed: u64, step: u64) -> Tensor {
     }
     // Of the seed and the step alone, so that a resumed run drops the same.
     tch::manual_seed((seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64);
-    let kept = Tensor::rand(embeddings.size(), (Kind::Float, Device::Cpu)).ge(share);
+    let (batch, len) = (embeddings.size()[0], embeddings.size()[1]);
+    let (rank, ranks) = (distributed::rank() as i64, distributed::ranks() as i64);
+    // For all ranks, each of which takes its rows: what one process would draw.
+    let drawn = Tensor::rand([batch * ranks, len], (Kind::Float, Device::Cpu));
+    let kept = drawn.narrow(0, rank * batch, batch).ge(share);
     embeddings * kept.to_device(embeddings.device()) / (1.0 - share)
 }

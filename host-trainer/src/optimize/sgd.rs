@@ -1,6 +1,7 @@
 //! The update of the weights.
 
 use super::OptimizerConfig;
+use crate::distributed;
 use crate::loss::Active;
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
@@ -44,14 +45,16 @@ impl Sgd {
         Self { config, slots }
     }
 
-    /// Changes every weight by its gradient, which is cleared. Of class weights that were sampled,
-    /// only the rows in use change, and keep their own momentum.
+    /// Changes every weight by its gradient, the mean of those of all ranks, which is cleared. Of
+    /// class weights that were sampled, only the rows in use change, and keep their own momentum.
     ///
     /// # Errors
     /// [`NotFinite`]; the weights are as they were.
     pub fn step(&mut self, rate: f64, active: &Active) -> Result<(), NotFinite> {
         let _guard = tch::no_grad_guard();
         let gradients = self.gradients(active);
+        // Before anything is decided, so that all ranks decide the same.
+        distributed::mean(&gradients.iter().map(|g| &g.values).collect::<Vec<_>>());
         let norm = norm(&gradients);
         if !norm.is_finite() {
             self.clear();

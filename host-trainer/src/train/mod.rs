@@ -3,19 +3,20 @@
 mod batch;
 mod memory;
 mod run;
+mod state;
 #[cfg(test)]
 mod tests;
 
 pub use batch::images;
 
 use crate::backbone::Module;
-use crate::checkpoint::{self, CheckpointError, Progress};
+use crate::checkpoint::CheckpointError;
 use crate::config::{OnNotFinite, Recipe};
 use crate::dataset::loader::{self, Batch, Order, TrainingSet};
 use crate::dataset::packed::PackError;
 use crate::distill::Teacher;
+use crate::distributed;
 use crate::metrics::{Metrics, MetricsError};
-use crate::optimize::RateSchedule;
 use crate::progress::bar;
 use crate::report;
 use crate::validate::Validator;
@@ -33,8 +34,6 @@ const METRICS_EVERY: u64 = 10;
 const LOG_EVERY: u64 = 50;
 /// Times that a training goes back for a loss that is not finite, before it gives up.
 const ROLL_BACKS: usize = 10;
-/// Name of the checkpoint in a run's folder.
-const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Names the images of a batch whose loss is not finite.
 const NOT_FINITE: &str = "not-finite.json";
 
@@ -80,6 +79,20 @@ pub enum TrainError {
         /// Steps wanted.
         steps: u64,
     },
+    /// The ranks would train on different things.
+    #[error(
+        "the processes of this job have not the same recipe, data and teacher: give the same files to all of them"
+    )]
+    OtherJob,
+    /// The ranks no longer hold the same network.
+    #[error(
+        "the processes of this job have different weights at step {step}: run them on machines of one kind, with the same \
+         libtorch and OMP_NUM_THREADS; the last checkpoint is as it was, and the same command goes on from it"
+    )]
+    Apart {
+        /// Steps done.
+        step: u64,
+    },
     /// A fault of this program: the batches ended before the steps did.
     #[error(
         "the reader of batches failed at step {step}; run the same command again, and report this"
@@ -94,9 +107,9 @@ pub enum TrainError {
 pub struct Trained {
     /// With its weights, or the moving average of them where the recipe wants one.
     pub module: Module,
-    /// Wall-clock seconds of the training, earlier invocations included.
+    /// Wall-clock seconds of the training, earlier invocations included; 0 on all ranks but the first.
     pub wall_s: f64,
-    /// Images a second in that time.
+    /// Images a second in that time, likewise.
     pub images_per_s: f64,
 }
 
@@ -118,8 +131,11 @@ pub struct Job<'a> {
 
 /// How one pass over the steps ended.
 enum Pass {
-    Done(Metrics),
-    NotFinite { step: u64 },
+    /// The first rank alone has metrics.
+    Done(Option<Metrics>),
+    NotFinite {
+        step: u64,
+    },
 }
 
 /// Trains to the recipe's last step, from the checkpoint in the run's folder if there is one.
@@ -145,10 +161,12 @@ pub fn train(job: &Job<'_>) -> Result<Trained, TrainError> {
                     let step = step + 1;
                     return Err(TrainError::NotFinite { step, named });
                 }
-                eprintln!(
-                    "the loss is not finite at step {}: back to the last checkpoint, without that batch",
-                    step + 1
-                );
+                if distributed::is_first() {
+                    eprintln!(
+                        "the loss is not finite at step {}: back to the last checkpoint, without that batch",
+                        step + 1
+                    );
+                }
                 left_out.insert(step);
             }
         }
@@ -158,47 +176,12 @@ pub fn train(job: &Job<'_>) -> Result<Trained, TrainError> {
     }
     Ok(Trained {
         module: run.module,
-        wall_s: metrics.wall_s(),
-        images_per_s: metrics.images_per_s(),
+        wall_s: metrics.as_ref().map_or(0.0, Metrics::wall_s),
+        images_per_s: metrics.as_ref().map_or(0.0, Metrics::images_per_s),
     })
 }
 
 impl Job<'_> {
-    fn load(&self, run: &Run<'_>) -> Result<u64, TrainError> {
-        let path = self.out.join(CHECKPOINT);
-        if let Some(done) = checkpoint::load(&path, &self.digest(), &run.state())? {
-            return Ok(done);
-        }
-        // What a run goes back to before its first checkpoint is due.
-        if self.recipe.training.on_not_finite == OnNotFinite::RollBack {
-            self.save(run, 0)?;
-        }
-        Ok(0)
-    }
-
-    fn save(&self, run: &Run<'_>, step: u64) -> Result<(), TrainError> {
-        let run_digest = self.digest();
-        let progress = Progress { step, run_digest };
-        Ok(checkpoint::save(
-            &self.out.join(CHECKPOINT),
-            &progress,
-            &run.state(),
-        )?)
-    }
-
-    fn digest(&self) -> String {
-        // A run may be made longer, saved and measured more often; all else must be as it was.
-        let mut same = self.recipe.clone();
-        same.training.checkpoint_every = 0;
-        same.training.validate_every = 0;
-        if let RateSchedule::Multistep { .. } = same.optimizer.schedule {
-            same.training.steps = 0;
-        }
-        let teacher = self.teacher.map_or("", |teacher| &teacher.digest);
-        let text = format!("{}{}{teacher}", same.to_toml(), self.data_digest);
-        shared::digest::Digest::of(text.as_bytes()).to_string()
-    }
-
     /// The steps after `done`, those `left_out` without their update.
     fn pass(
         &self,
@@ -207,7 +190,8 @@ impl Job<'_> {
         left_out: &BTreeSet<u64>,
     ) -> Result<Pass, TrainError> {
         let training = &self.recipe.training;
-        let mut metrics = Metrics::open(&self.out.join(report::METRICS_FILE), done)?;
+        let open = || Metrics::open(&self.out.join(report::METRICS_FILE), done);
+        let mut metrics = distributed::is_first().then(open).transpose()?;
         let progress = bar(training.steps, "training");
         progress.set_position(done);
         progress.reset_eta();
@@ -226,11 +210,13 @@ impl Job<'_> {
             }
             progress.inc(1);
             let (now, last) = (step + 1, step + 1 == training.steps);
-            let validate = |v: &Validator| v.after(now, &run.module, &mut metrics);
-            let validated = self.validator.is_some_and(validate);
-            if (now % METRICS_EVERY == 0 || last || validated) && summed > 0 {
-                self.tell(&mut metrics, &progress, now, loss_sum / f64::from(summed))?;
-                (loss_sum, summed) = (0.0, 0);
+            if let Some(metrics) = &mut metrics {
+                let validate = |v: &Validator| v.after(now, &run.module, metrics);
+                let validated = self.validator.is_some_and(validate);
+                if (now % METRICS_EVERY == 0 || last || validated) && summed > 0 {
+                    self.tell(metrics, &progress, now, loss_sum / f64::from(summed))?;
+                    (loss_sum, summed) = (0.0, 0);
+                }
             }
             if now % training.checkpoint_every == 0 || last {
                 self.save(run, now)?;
@@ -245,6 +231,7 @@ impl Job<'_> {
         Order {
             seed: self.recipe.seed,
             batch_size: training.batch_size,
+            part: (distributed::rank(), distributed::ranks()),
             first_step: done * training.accumulate,
             end_step: training.steps * training.accumulate,
         }
@@ -266,7 +253,7 @@ impl Job<'_> {
         loss: f64,
     ) -> Result<(), TrainError> {
         let training = &self.recipe.training;
-        let images = training.batch_size as u64 * training.accumulate;
+        let images = (training.batch_size * distributed::ranks()) as u64 * training.accumulate;
         let per_epoch = self.set.steps_per_epoch(images as usize);
         let rate = self
             .recipe
@@ -287,9 +274,20 @@ impl Job<'_> {
         Ok(())
     }
 
+    /// Those of all ranks, which wait until it is done: one that stops now would stop the others.
     fn name_images(&self, batches: &[Batch], step: u64) -> Result<(), TrainError> {
         let images = batches.iter().flat_map(|batch| &batch.images);
-        let names: Vec<&str> = images.map(|i| self.set.name(*i)).collect();
+        let images: Vec<i64> = images.map(|i| *i as i64).collect();
+        let images = distributed::gather(&images);
+        if distributed::is_first() {
+            self.write_names(&images, step)?;
+        }
+        distributed::wait();
+        Ok(())
+    }
+
+    fn write_names(&self, images: &[i64], step: u64) -> Result<(), TrainError> {
+        let names: Vec<&str> = images.iter().map(|i| self.set.name(*i as usize)).collect();
         let json = serde_json::json!({ "step": step + 1, "images": names });
         let bytes = serde_json::to_vec_pretty(&json).expect("names are text");
         Ok(atomic_file::write(

@@ -5,6 +5,7 @@ use crate::backbone::Module;
 use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::loader::Batch;
 use crate::distill::Teacher;
+use crate::distributed;
 use crate::loss::Head;
 use crate::native;
 use crate::optimize::{Average, NotFinite, Sgd};
@@ -66,13 +67,13 @@ impl<'a> Run<'a> {
             .collect()
     }
 
-    /// One step over its batches; gives their mean loss.
+    /// One step over its batches; gives the mean loss over those of all ranks.
     ///
     /// # Errors
-    /// [`NotFinite`] if the loss or a gradient is not; the weights are as they were.
+    /// [`NotFinite`] if the loss or a gradient is not, on all ranks; the weights are as they were.
     pub(super) fn step(&mut self, batches: &[Batch], step: u64) -> Result<f64, NotFinite> {
         let labels: Vec<i64> = batches.iter().flat_map(|b| b.labels.clone()).collect();
-        let active = self.head.activate(&labels, step);
+        let active = self.head.activate(&distributed::gather(&labels), step);
         let mut sum = Tensor::zeros([], (Kind::Float, self.device));
         let first = step * batches.len() as u64;
         for (number, batch) in (first..).zip(batches) {
@@ -90,6 +91,7 @@ impl<'a> Run<'a> {
             .recipe
             .optimizer
             .learning_rate_at(step, self.recipe.training.steps);
+        distributed::mean(&[&sum]);
         self.sgd.step(rate, &active)?;
         self.module.clamp_slopes();
         if let Some(average) = &mut self.average {
@@ -100,7 +102,8 @@ impl<'a> Run<'a> {
 
     /// `[B, D]` f32, raw; `number` counts the batches since the training began.
     fn embed(&self, batch: &Batch, number: u64) -> Tensor {
-        let first = number * batch.labels.len() as u64;
+        let parts = number * distributed::ranks() as u64 + distributed::rank() as u64;
+        let first = parts * batch.labels.len() as u64;
         let images = augmented(batch, self.recipe, &self.input, first, self.device);
         let embed = || self.module.forward(&images, true);
         let embeddings = match self.recipe.training.precision {

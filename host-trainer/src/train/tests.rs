@@ -1,6 +1,7 @@
 use super::*;
 use crate::checkpoint::floats;
 use crate::dataset::{DataConfig, prepare};
+use crate::optimize::RateSchedule;
 use shared::align::AlignTemplate;
 use tch::{Device, Kind, Tensor};
 
