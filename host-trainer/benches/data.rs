@@ -33,6 +33,7 @@ fn data(criterion: &mut Criterion) {
     let order = Order {
         seed: 1,
         batch_size: BATCH,
+        part: (0, 1),
         first_step: 0,
         end_step: u64::MAX,
     };
