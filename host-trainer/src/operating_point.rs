@@ -1,6 +1,8 @@
 //! Thresholds for stated false-match rates, measured on pairs of people the network never saw.
 
+use crate::evaluate::confidence::{Counted, ErrorRates};
 use crate::evaluate::verification::Sorted;
+use crate::report;
 use shared::bundle::OperatingPoint;
 
 /// False matches that must be behind a threshold for its rate to mean anything. Were all pairs
@@ -30,10 +32,39 @@ pub fn operating_points(scores: &Sorted) -> Vec<OperatingPoint> {
         .collect()
 }
 
+/// What the pairs behind a reported point say of its rates.
+pub fn error_rates(point: &report::OperatingPoint) -> ErrorRates {
+    let matched = Counted {
+        count: (point.fmr * point.impostor_pairs as f64 + 1e-9).floor() as u64,
+        of: point.impostor_pairs,
+    };
+    let missed = Counted {
+        count: (point.fnmr * point.genuine_pairs as f64).round() as u64,
+        of: point.genuine_pairs,
+    };
+    ErrorRates::counted(point.fmr, point.threshold as f32, matched, missed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::evaluate::verification::Scores;
+
+    #[test]
+    fn a_point_has_the_bounds_of_its_pairs() {
+        let rates = error_rates(&report::OperatingPoint {
+            threshold: 0.5,
+            fmr: 0.001,
+            fnmr: 0.5,
+            impostor_pairs: 3999,
+            genuine_pairs: 10,
+        });
+        // Three of 3,999 pairs and five of ten; the ends are those of confidence's table.
+        assert_eq!(rates.fmr_measured, 3.0 / 3999.0);
+        assert!(rates.fmr_upper_95 > 0.0019 && rates.fmr_upper_95 < 0.002);
+        assert!((rates.fnmr_lower_95 - 0.187086).abs() < 1e-5);
+        assert!((rates.fnmr_upper_95 - 0.812914).abs() < 1e-5);
+    }
 
     #[test]
     fn rates_go_as_far_down_as_the_pairs_carry() {

@@ -7,7 +7,10 @@ use host_trainer::dataset::loader::TrainingSet;
 use host_trainer::dataset::packed::PackedSet;
 use host_trainer::dataset::{held_out_people, prepare};
 use host_trainer::distill::Teacher;
+use host_trainer::evaluate::ENROLLED_PAIRS;
+use host_trainer::evaluate::confidence::CAVEAT;
 use host_trainer::measure::{self, HeldOut};
+use host_trainer::operating_point::error_rates;
 use host_trainer::report::{self, Evaluation, RunInfo};
 use host_trainer::train::{Job, Trained, train};
 use host_trainer::validate::Validator;
@@ -206,6 +209,10 @@ fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
         evaluation.float_vs_quantized.cosine_mean,
         evaluation.float_vs_quantized.cosine_min,
     );
+    println!("thresholds of {ENROLLED_PAIRS} ({CAVEAT}):");
+    for point in &evaluation.operating_points {
+        println!("{}", error_rates(point));
+    }
     println!(
         "{:.0} images/s, {:.0} s of training; bundle {}, report {}",
         info.images_per_s,

@@ -8,7 +8,7 @@ use statrs::function::beta::beta_reg;
 use std::fmt;
 
 /// To be said wherever a bound is shown.
-pub const CAVEAT: &str = "bounds of 95 %, as if pairs were independent; pairs of the same people are not, so they are optimistic";
+pub const CAVEAT: &str = "bounds of 95 % confidence, as if pairs were independent; pairs that share a person are not, so they are optimistic";
 
 /// The share that so many of so many are at most, with 95 % confidence (one-sided Clopper and
 /// Pearson 1934; 3/n where none of n was counted, the rule of three of Hanley and

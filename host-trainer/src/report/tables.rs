@@ -5,6 +5,8 @@ use maud::{Markup, html};
 use super::figures::{count, odds, percent, score};
 use super::records::{Evaluation, OperatingPoint};
 use crate::evaluate::ENROLLED_PAIRS;
+use crate::evaluate::confidence::{CAVEAT, ErrorRates};
+use crate::operating_point::error_rates;
 
 /// The thresholds that the bundle carries; `door` is the one that the chart of scores marks.
 pub(super) fn operating_points(evaluation: &Evaluation, door: Option<&OperatingPoint>) -> Markup {
@@ -15,35 +17,37 @@ pub(super) fn operating_points(evaluation: &Evaluation, door: Option<&OperatingP
                 (ENROLLED_PAIRS) ". ● is the bold line among the scores."
             }
             thead { tr {
-                th { "threshold" } th { "FMR" } th { "FNMR" }
+                th { "threshold" } th { "FMR" } th { "at most" } th { "FNMR" } th { "between" }
                 th { "false matches" } th { "impostor pairs" } th { "genuine pairs" }
             } }
             tbody {
                 @for point in &evaluation.operating_points {
+                    @let rates = error_rates(point);
                     tr.chosen[Some(point) == door] {
                         td { @if Some(point) == door { "● " } (score(point.threshold)) }
                         td { (percent(point.fmr)) @if point.fmr > 0.0 { small { (odds(point.fmr)) } } }
+                        td { (percent(rates.fmr_upper_95)) }
                         td { (percent(point.fnmr)) }
-                        td { (count(false_matches(point))) }
+                        td { (percent(rates.fnmr_lower_95)) " to " (percent(rates.fnmr_upper_95)) }
+                        td { (count(false_matches(&rates))) }
                         td { (count(point.impostor_pairs)) }
                         td { (count(point.genuine_pairs)) }
                     }
                 }
                 @if evaluation.operating_points.is_empty() {
-                    tr { td colspan="6" { "No threshold was measured." } }
+                    tr { td colspan="8" { "No threshold was measured." } }
                 }
             }
         }
         p.note {
-            "A rate stands on the pairs that it was counted from: with no false match in "
-            i { "n" } " pairs, 95% confidence says only that the rate is below 3/" i { "n" }
-            ", and pairs that share a person say less than as many strangers."
+            "A rate stands on the pairs that it was counted from. At most and between: "
+            (CAVEAT) "."
         }
     }
 }
 
-fn false_matches(point: &OperatingPoint) -> u64 {
-    (point.fmr * point.impostor_pairs as f64).round() as u64
+fn false_matches(rates: &ErrorRates) -> u64 {
+    (rates.fmr_measured * rates.impostor_pairs as f64).round() as u64
 }
 
 /// What the quantization cost.
