@@ -28,5 +28,6 @@ pub mod measure;
 pub mod operating_point;
 
 pub mod illustrate;
+pub mod memory;
 pub mod progress;
 pub mod report;

@@ -167,6 +167,11 @@ impl PackedSet {
         Ok(set)
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How many crops it holds.
     pub fn len(&self) -> usize {
         self.index.images.len()

@@ -3,6 +3,7 @@
 mod batch;
 mod memory;
 mod run;
+pub mod speed;
 #[cfg(test)]
 mod tests;
 
