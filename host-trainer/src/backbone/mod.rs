@@ -1,5 +1,6 @@
 //! Backbones: each a function that lays out a [`graph::Graph`], and the tch module made from one.
 
+mod cost;
 pub mod graph;
 mod mobilefacenet;
 mod module;

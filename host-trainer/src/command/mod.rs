@@ -3,6 +3,7 @@
 mod evaluate;
 mod experiment;
 mod illustrate;
+mod measure_training;
 mod report;
 mod synthesize;
 mod train;
@@ -24,6 +25,7 @@ enum Command {
     Experiment(experiment::Experiments),
     Synthesize(synthesize::Synthesize),
     Report(report::Report),
+    MeasureTraining(measure_training::MeasureTraining),
     Illustrate(illustrate::Illustrate),
 }
 
@@ -35,6 +37,7 @@ impl Cli {
             Command::Experiment(experiment) => experiment.run(),
             Command::Synthesize(synthesize) => synthesize.run(),
             Command::Report(report) => report.run(),
+            Command::MeasureTraining(measure) => measure.run(),
             Command::Illustrate(illustrate) => illustrate.run(),
         }
     }

@@ -204,6 +204,11 @@ impl PackedSet {
         self.shown.retain(|i| !found.contains(name(i)));
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How many crops it holds.
     pub fn len(&self) -> usize {
         self.shown.len()

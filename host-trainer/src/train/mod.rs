@@ -3,6 +3,7 @@
 mod batch;
 mod memory;
 mod run;
+pub mod speed;
 mod state;
 #[cfg(test)]
 mod tests;

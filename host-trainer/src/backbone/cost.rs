@@ -1,0 +1,59 @@
+//! What a network costs to compute.
+
+use super::graph::{Graph, Op};
+
+impl Graph {
+    /// Multiplications, each with its addition, of the convolutions and linear layers in one
+    /// forward pass over one image.
+    pub fn multiply_adds(&self) -> i64 {
+        let mut sizes: Vec<[i64; 2]> = Vec::with_capacity(self.nodes.len());
+        let mut sum = 0;
+        for node in &self.nodes {
+            let whole = [self.template.height(), self.template.width()].map(|side| side as i64);
+            let before = node.inputs.first().map_or(whole, |i| sizes[*i]);
+            let (size, channels_and_kernel) = match node.op {
+                Op::Conv {
+                    input,
+                    output,
+                    kernel,
+                    stride,
+                    padding,
+                    groups,
+                    ..
+                } => (
+                    before.map(|side| (side + 2 * padding - kernel) / stride + 1),
+                    input / groups * output * kernel * kernel,
+                ),
+                Op::Linear { input, output } => ([1, 1], input * output),
+                _ => (before, 0),
+            };
+            sum += size[0] * size[1] * channels_and_kernel;
+            sizes.push(size);
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backbone::graph::Activation;
+    use crate::backbone::{mobilefacenet, sphereface20};
+
+    #[test]
+    fn the_cost_is_that_computed_by_hand() {
+        // 112x96 is halved before each stage: 56x48, 28x24, 14x12, 7x6.
+        let strided = 56 * 48 * 3 * 64 + 28 * 24 * 64 * 128 + 14 * 12 * 128 * 256 + 42 * 256 * 512;
+        let blocks = 56 * 48 * 2 * 64 * 64
+            + 28 * 24 * 4 * 128 * 128
+            + 14 * 12 * 8 * 256 * 256
+            + 42 * 2 * 512 * 512;
+        let head = 512 * 42 * 512;
+        assert_eq!(
+            sphereface20().multiply_adds(),
+            9 * (strided + blocks) + head
+        );
+        // The paper states 221 million (Chen et al. 2018, table 2).
+        let millions = mobilefacenet(1.0, 128, Activation::Prelu).multiply_adds() / 1_000_000;
+        assert!((219..=224).contains(&millions), "{millions}");
+    }
+}
