@@ -120,6 +120,19 @@ fn no_gradient_flows() {
 }
 
 #[test]
+fn the_tables_that_a_recipe_shows_switched_off_are_usable() {
+    let recipe = include_str!("../../configs/web-faces.toml");
+    let shown = recipe.replace("# ", "");
+    let tables = shown
+        .lines()
+        .filter(|line| line.contains("= { probability"));
+    let config: AugmentConfig = toml::from_str(&tables.collect::<Vec<_>>().join("\n")).unwrap();
+    config.check().unwrap();
+    let on = toml::Table::try_from(&config).unwrap();
+    assert_eq!(on.len(), TABLES.len() + 1, "{on:?}");
+}
+
+#[test]
 fn every_impossible_value_is_named() {
     let check = |table: &str, field: &str| {
         let found = toml::from_str::<AugmentConfig>(table).unwrap().check();
