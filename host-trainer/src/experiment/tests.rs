@@ -1,0 +1,65 @@
+use super::*;
+use serde_json::json;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments")
+}
+
+#[test]
+fn the_projects_experiment_trains_each_loss_with_each_seed() {
+    let experiment = Experiment::read(&folder().join("losses.toml")).unwrap();
+    let runs: Vec<Run> = experiment.runs().collect();
+    assert!(runs.len() >= 27);
+    let third = runs.len() / 3;
+    assert_eq!(runs[0].variant, runs[third].variant);
+    assert_ne!(runs[0].recipe.seed, runs[third].recipe.seed);
+    assert_ne!(runs[0].recipe.loss, runs[1].recipe.loss);
+    let same = |run: &Run| run.recipe.training == runs[0].recipe.training;
+    assert!(runs.iter().all(same));
+}
+
+#[test]
+fn impossible_experiments_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = std::fs::read_to_string(folder().join("losses.toml")).unwrap();
+    let recipe = dir.path().join("losses-recipe.toml");
+    std::fs::copy(folder().join("losses-recipe.toml"), &recipe).unwrap();
+    let path = dir.path().join("losses.toml");
+    let check = |from: &str, to: &str, needle: &str| {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&path, good.replacen(from, to, 1)).unwrap();
+        let message = Experiment::read(&path).unwrap_err().to_string();
+        assert!(message.contains(needle), "{message}");
+    };
+    check("seeds = [1, 2, 3]", "seeds = []", "at least one seed");
+    check(
+        "name = \"normface\"\nlearning_rate",
+        "name = \"softmax\"\nlearning_rate",
+        "two variants are called softmax",
+    );
+    check(
+        "name = \"normface\"\nlearning_rate",
+        "name = \"../normface\"\nlearning_rate",
+        "lower-case letters",
+    );
+    check("dropout = 0.75", "dropout = 7.5", "dropout must be");
+    check("seeds", "seats", "unknown field");
+    std::fs::remove_file(&recipe).unwrap();
+    check("losses", "losses", "losses-recipe.toml");
+}
+
+#[test]
+fn the_table_has_mean_and_deviation_over_the_seeds() {
+    let mut results = Results::default();
+    for (eer, accuracy) in [(0.10, 0.80), (0.20, 0.90), (0.30, 0.85)] {
+        let held_out = json!({ "quantized": { "eer": eer, "tar": {} } });
+        results.add("am", Measurement::HeldOut, &held_out);
+        results.add("am", Measurement::Lfw, &json!({ "accuracy": accuracy }));
+    }
+    results.add("softmax", Measurement::Lfw, &json!({ "accuracy": 0.5 }));
+    let expected = "| variant | seeds | held out: EER | LFW accuracy |\n\
+                    |---|---|---|---|\n\
+                    | am | 3 | 20.0 +- 10.0 | 85.0 +- 5.0 |\n\
+                    | softmax | 1 |  | 50.0 |\n";
+    assert_eq!(results.table(), expected);
+}
