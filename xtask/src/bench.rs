@@ -44,6 +44,30 @@ struct Peer {
     median_ms: BTreeMap<String, f64>,
 }
 
+/// What Criterion keeps of a benchmark.
+#[derive(Deserialize)]
+struct Benchmark {
+    full_id: String,
+    throughput: Option<Throughput>,
+}
+
+#[derive(Deserialize)]
+struct Throughput {
+    /// Images in a call.
+    #[serde(rename = "Elements")]
+    images: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Estimates {
+    median: Median,
+}
+
+#[derive(Deserialize)]
+struct Median {
+    point_estimate: f64,
+}
+
 const PEER: &str = "host-trainer/benches/onnx_runtime_peer.py";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -87,25 +111,6 @@ fn peer(models: &Path) -> Result<Peer> {
 
 /// Criterion's medians of benchmarks that ran after `start`; it keeps those of earlier runs too.
 fn read_rows(results: &Path, start: SystemTime) -> Result<Vec<Row>> {
-    #[derive(Deserialize)]
-    struct Benchmark {
-        full_id: String,
-        throughput: Option<Throughput>,
-    }
-    #[derive(Deserialize)]
-    struct Throughput {
-        /// Images in a call.
-        #[serde(rename = "Elements")]
-        images: Option<f64>,
-    }
-    #[derive(Deserialize)]
-    struct Estimates {
-        median: Median,
-    }
-    #[derive(Deserialize)]
-    struct Median {
-        point_estimate: f64,
-    }
     let fresh = |path: &Path| {
         let written = fs::metadata(path).and_then(|found| found.modified());
         path.ends_with("new/estimates.json") && written.is_ok_and(|written| written >= start)
