@@ -1,7 +1,5 @@
 //! `cargo xtask bench`: our benchmarks, and ONNX Runtime beside them on the same files.
 
-mod train;
-
 use crate::workspace::{self, cargo};
 use crate::{python, setup};
 use anyhow::{Context, Result};
@@ -13,16 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Measure embedding and gallery search; other runtimes beside ours where they can be had
+/// Measure data loading, embedding and gallery search; other runtimes beside ours where they can be had
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Print one JSON array
     #[arg(long)]
     json: bool,
-    /// Measure training instead, PyTorch beside ours where python3 or FACELATCH_TORCH_PYTHON has
-    /// it; some five minutes on an idle machine
-    #[arg(long)]
-    train: bool,
 }
 
 /// One benchmark's result.
@@ -30,7 +24,7 @@ pub(crate) struct Args {
 struct Row {
     /// Group and function.
     name: String,
-    /// Median time of one call.
+    /// Median time of one call, or images a second by it.
     value: f64,
     unit: &'static str,
     /// Who else was measured on the same file.
@@ -50,21 +44,48 @@ struct Peer {
     median_ms: BTreeMap<String, f64>,
 }
 
+/// What Criterion keeps of a benchmark.
+#[derive(Deserialize)]
+struct Benchmark {
+    full_id: String,
+    throughput: Option<Throughput>,
+}
+
+#[derive(Deserialize)]
+struct Throughput {
+    /// Images in a call.
+    #[serde(rename = "Elements")]
+    images: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Estimates {
+    median: Median,
+}
+
+#[derive(Deserialize)]
+struct Median {
+    point_estimate: f64,
+}
+
 const PEER: &str = "host-trainer/benches/onnx_runtime_peer.py";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if args.train {
-        return train::run(args.json);
-    }
     setup::ensure()?;
     let target = workspace::target()?;
     let (results, models) = (target.join("criterion"), target.join("bench-models"));
     let start = SystemTime::now();
     // The tests' profile and the whole workspace, so that nothing is compiled twice.
     let mut bench = cargo(["bench", "--workspace", "--profile", "dev"]);
-    bench.args(
-        ["data", "embedding", "identification", "search"].map(|name| format!("--bench={name}")),
-    );
+    for name in [
+        "augmentation",
+        "data",
+        "embedding",
+        "identification",
+        "search",
+    ] {
+        bench.args(["--bench", name]);
+    }
     bench
         .env("CRITERION_HOME", &results)
         .env("OMP_WAIT_POLICY", "PASSIVE");
@@ -96,18 +117,6 @@ fn peer(models: &Path) -> Result<Peer> {
 
 /// Criterion's medians of benchmarks that ran after `start`; it keeps those of earlier runs too.
 fn read_rows(results: &Path, start: SystemTime) -> Result<Vec<Row>> {
-    #[derive(Deserialize)]
-    struct Benchmark {
-        full_id: String,
-    }
-    #[derive(Deserialize)]
-    struct Estimates {
-        median: Median,
-    }
-    #[derive(Deserialize)]
-    struct Median {
-        point_estimate: f64,
-    }
     let fresh = |path: &Path| {
         let written = fs::metadata(path).and_then(|found| found.modified());
         path.ends_with("new/estimates.json") && written.is_ok_and(|written| written >= start)
@@ -116,12 +125,16 @@ fn read_rows(results: &Path, start: SystemTime) -> Result<Vec<Row>> {
     let row = |path: &PathBuf| -> Result<Row> {
         let estimates: Estimates = read(path)?;
         let benchmark: Benchmark = read(&path.with_file_name("benchmark.json"))?;
-        let value = estimates.median.point_estimate / 1e6;
+        let nanoseconds = estimates.median.point_estimate;
+        let (value, unit) = match benchmark.throughput.and_then(|call| call.images) {
+            Some(images) => (images / nanoseconds * 1e9, "images/s"),
+            None => (nanoseconds / 1e6, "ms"),
+        };
         let (peer, peer_value, ratio) = (None, None, None);
         Ok(Row {
             name: benchmark.full_id,
             value,
-            unit: "ms",
+            unit,
             peer,
             peer_value,
             ratio,
@@ -181,7 +194,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn measured(folder: &Path, id: &str, nanoseconds: f64) {
+    fn measured(folder: &Path, id: &str, nanoseconds: f64, throughput: &str) {
         let new = folder.join(id).join("new");
         fs::create_dir_all(&new).unwrap();
         let estimates = format!(
@@ -189,22 +202,29 @@ mod tests {
              {{\"confidence_level\":0.95}},\"point_estimate\":{nanoseconds}}}}}"
         );
         fs::write(new.join("estimates.json"), estimates).unwrap();
-        let benchmark = format!("{{\"group_id\":\"g\",\"full_id\":\"{id}\"}}");
+        let benchmark =
+            format!("{{\"group_id\":\"g\",\"full_id\":\"{id}\",\"throughput\":{throughput}}}");
         fs::write(new.join("benchmark.json"), benchmark).unwrap();
     }
 
     #[test]
-    fn medians_of_this_run_are_read_in_milliseconds() {
+    fn medians_of_this_run_are_read_in_milliseconds_or_images_a_second() {
         let folder = tempfile::tempdir().unwrap();
-        measured(folder.path(), "search/1000", 12_500.0);
-        measured(folder.path(), "embedding/small", 6_200_000.0);
+        measured(folder.path(), "search/1000", 12_500.0, "null");
+        measured(folder.path(), "embedding/small", 6_200_000.0, "null");
+        measured(folder.path(), "data/jpeg", 2e6, "{\"Elements\":64}");
         let before = SystemTime::now() - Duration::from_secs(60);
         let rows = read_rows(folder.path(), before).unwrap();
         let found: Vec<_> = rows
             .iter()
-            .map(|row| (row.name.as_str(), row.value))
+            .map(|row| (row.name.as_str(), row.value, row.unit))
             .collect();
-        assert_eq!(found, [("embedding/small", 6.2), ("search/1000", 0.0125)]);
+        let expected = [
+            ("data/jpeg", 32_000.0, "images/s"),
+            ("embedding/small", 6.2, "ms"),
+            ("search/1000", 0.0125, "ms"),
+        ];
+        assert_eq!(found, expected);
         let after = SystemTime::now() + Duration::from_secs(60);
         assert!(read_rows(folder.path(), after).unwrap().is_empty());
         assert!(

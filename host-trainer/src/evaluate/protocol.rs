@@ -99,7 +99,7 @@ impl Embedded {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NoFigures {
     /// Not one image could be used.
-    #[error("none of the images has a usable face: check --images and --landmarks")]
+    #[error("none of the images has a usable face: check --images and --landmarks, or --bin")]
     NoImages,
     /// One kind is missing.
     #[error("the list needs pairs of one person and pairs of two people")]

@@ -6,12 +6,16 @@
 //! container holds no container: nothing is allocated by a length that the file claims, copied for
 //! a reference, or nested. A general unpickler cannot promise that: of serde-pickle 1.2, a
 //! megabyte of marks takes 4 GB, one of nested tuples overflows the stack, and 250 bytes of
-//! references take a gigabyte.
+//! duplications take a gigabyte.
+
+mod value;
 
 use std::collections::HashMap;
 use std::ops::Range;
+pub(super) use value::Bytes;
+use value::{Leaf, Value};
 
-/// The most values, marks and references: a hundred times those of the largest set.
+/// The most values, marks and references: some thirty times those of the largest set known.
 const MAX_VALUES: usize = 4_000_000;
 /// The one function that is known: protocol 2 of Python 3 writes bytes as text and says so by it.
 const ENCODE: &[u8] = b"_codecs\nencode\n";
@@ -21,47 +25,6 @@ const ENCODE: &[u8] = b"_codecs\nencode\n";
 pub(super) struct Refused {
     pub(super) at: usize,
     pub(super) found: String,
-}
-
-/// Where some bytes lie in the file.
-#[derive(Debug, Clone)]
-pub(super) struct Bytes {
-    at: Range<usize>,
-    /// Whether they lie there as UTF-8 of their Latin-1.
-    text: bool,
-}
-
-impl Bytes {
-    /// The bytes themselves; `None` if text was called bytes and is none.
-    pub(super) fn of(&self, file: &[u8]) -> Option<Vec<u8>> {
-        let bytes = &file[self.at.clone()];
-        match self.text {
-            false => Some(bytes.to_vec()),
-            true => {
-                let mut chars = std::str::from_utf8(bytes).ok()?.chars();
-                chars.try_fold(Vec::new(), |mut bytes, c| {
-                    bytes.push(u8::try_from(c).ok()?);
-                    Some(bytes)
-                })
-            }
-        }
-    }
-}
-
-#[derive(Clone)]
-enum Leaf {
-    Bytes(Bytes),
-    Bool(bool),
-    Text(Range<usize>),
-    Encode,
-}
-
-enum Value {
-    Leaf(Leaf),
-    List(Vec<Leaf>),
-    /// What `encode` is called with.
-    Text(Range<usize>),
-    Pair(Vec<Leaf>, Vec<Leaf>),
 }
 
 struct Machine<'a> {
@@ -89,37 +52,22 @@ pub(super) fn read(file: &[u8]) -> Result<(Vec<Bytes>, Vec<bool>), Refused> {
     loop {
         let at = machine.at;
         let refused = |found| Refused { at, found };
-        match machine.step().map_err(refused)? {
-            None => {}
-            Some((images, same)) => return typed(images, same).map_err(refused),
+        if !machine.step().map_err(refused)? {
+            return machine.result().map_err(refused);
         }
     }
 }
 
-fn typed(images: Vec<Leaf>, same: Vec<Leaf>) -> Step<(Vec<Bytes>, Vec<bool>)> {
-    let image = |leaf| match leaf {
-        Leaf::Bytes(bytes) => Ok(bytes),
-        _ => Err("something else than bytes in the first list".to_string()),
-    };
-    let bool = |leaf| match leaf {
-        Leaf::Bool(same) => Ok(same),
-        _ => Err("something else than a boolean in the second list".to_string()),
-    };
-    let images: Result<_, String> = images.into_iter().map(image).collect();
-    let same: Result<_, String> = same.into_iter().map(bool).collect();
-    Ok((images?, same?))
-}
-
 impl Machine<'_> {
-    /// One instruction; what the pickle holds after the last.
-    fn step(&mut self) -> Step<Option<(Vec<Leaf>, Vec<Leaf>)>> {
-        match self.take(1)?[0] {
-            0x80 => drop(self.take(1)?),
-            0x95 => drop(self.take(8)?),
+    /// One instruction; `false` after the last.
+    fn step(&mut self) -> Step<bool> {
+        match self.number(1)? as u8 {
+            0x80 => self.range(1).map(drop)?,
+            0x95 => self.range(8).map(drop)?,
             b'(' => self.mark()?,
             b']' => self.push(Value::List(Vec::new()))?,
             b'a' => {
-                let item = self.leaf()?;
+                let item = self.stack.pop().ok_or("an item that is missing")?.leaf()?;
                 self.list()?.push(item);
             }
             b'e' => {
@@ -129,11 +77,11 @@ impl Machine<'_> {
             0x86 => self.pair()?,
             0x88 => self.push(Value::Leaf(Leaf::Bool(true)))?,
             0x89 => self.push(Value::Leaf(Leaf::Bool(false)))?,
-            b'C' | b'U' => self.bytes(1)?,
-            b'B' | b'T' => self.bytes(4)?,
-            0x8e => self.bytes(8)?,
-            0x8c => self.text(1)?,
-            b'X' => self.text(4)?,
+            b'C' | b'U' => self.string(1, Leaf::raw)?,
+            b'B' | b'T' => self.string(4, Leaf::raw)?,
+            0x8e => self.string(8, Leaf::raw)?,
+            0x8c => self.string(1, Leaf::Text)?,
+            b'X' => self.string(4, Leaf::Text)?,
             0x94 => self.put(self.memo.len())?,
             b'q' => self.number(1).and_then(|slot| self.put(slot))?,
             b'r' => self.number(4).and_then(|slot| self.put(slot))?,
@@ -141,24 +89,38 @@ impl Machine<'_> {
             b'j' => self.number(4).and_then(|slot| self.get(slot))?,
             b'c' => self.global()?,
             b'R' => self.call()?,
-            b'.' => {
-                return match self.stack.pop() {
-                    Some(Value::Pair(images, same)) => Ok(Some((images, same))),
-                    _ => Err("something else than a tuple of two lists".into()),
-                };
-            }
-            0x93 => return Err(self.named_object()),
-            b'K' | b'M' | b'J' | b'I' | b'G' | 0x8a => return Err("a number".into()),
-            b'N' => return Err("None".into()),
-            b'}' => return Err("a dictionary".into()),
-            other => return Err(format!("the instruction {:?}", char::from(other))),
+            b'.' => return Ok(false),
+            other => return Err(self.unknown(other)),
         }
-        Ok(None)
+        Ok(true)
     }
 
-    fn take(&mut self, len: usize) -> Step<&[u8]> {
-        let range = self.range(len)?;
-        Ok(&self.file[range])
+    fn unknown(&self, instruction: u8) -> String {
+        match instruction {
+            0x93 => self.named_object(),
+            b'K' | b'M' | b'J' | b'I' | b'G' | 0x8a => "a number".into(),
+            b'N' => "None".into(),
+            b'}' => "a dictionary".into(),
+            other => format!("the instruction {:?}", char::from(other)),
+        }
+    }
+
+    /// What the pickle holds.
+    fn result(&mut self) -> Step<(Vec<Bytes>, Vec<bool>)> {
+        let Some(Value::Pair(images, same)) = self.stack.pop() else {
+            return Err("something else than a tuple of two lists".into());
+        };
+        let image = |leaf| match leaf {
+            Leaf::Bytes(bytes) => Ok(bytes),
+            _ => Err("something else than bytes in the first list"),
+        };
+        let same_person = |leaf| match leaf {
+            Leaf::Bool(same) => Ok(same),
+            _ => Err("something else than a boolean in the second list"),
+        };
+        let images: Result<_, _> = images.into_iter().map(image).collect();
+        let same: Result<_, _> = same.into_iter().map(same_person).collect();
+        Ok((images?, same?))
     }
 
     fn range(&mut self, len: usize) -> Step<Range<usize>> {
@@ -174,7 +136,8 @@ impl Machine<'_> {
 
     /// A number of so many bytes, little endian.
     fn number(&mut self, len: usize) -> Step<usize> {
-        let bytes = self.take(len)?.iter().rev();
+        let range = self.range(len)?;
+        let bytes = self.file[range].iter().rev();
         Ok(bytes.fold(0, |number, byte| number << 8 | usize::from(*byte)))
     }
 
@@ -195,16 +158,11 @@ impl Machine<'_> {
         self.count()
     }
 
-    fn bytes(&mut self, width: usize) -> Step<()> {
-        let len = self.number(width)?;
-        let (at, text) = (self.range(len)?, false);
-        self.push(Value::Leaf(Leaf::Bytes(Bytes { at, text })))
-    }
-
-    fn text(&mut self, width: usize) -> Step<()> {
+    /// A length of so many bytes, and what is made of so many.
+    fn string(&mut self, width: usize, leaf: fn(Range<usize>) -> Leaf) -> Step<()> {
         let len = self.number(width)?;
         let at = self.range(len)?;
-        self.push(Value::Leaf(Leaf::Text(at)))
+        self.push(Value::Leaf(leaf(at)))
     }
 
     fn put(&mut self, slot: usize) -> Step<()> {
@@ -223,16 +181,12 @@ impl Machine<'_> {
         }
     }
 
-    fn leaf(&mut self) -> Step<Leaf> {
-        leaf(self.stack.pop())
-    }
-
     fn above_mark(&mut self) -> Step<Vec<Leaf>> {
         let mark = self.marks.pop().filter(|mark| *mark <= self.stack.len());
         let items = self
             .stack
             .split_off(mark.ok_or("an end without its beginning")?);
-        items.into_iter().map(|item| leaf(Some(item))).collect()
+        items.into_iter().map(Value::leaf).collect()
     }
 
     fn list(&mut self) -> Step<&mut Vec<Leaf>> {
@@ -272,7 +226,7 @@ impl Machine<'_> {
         let (arguments, function) = (self.stack.pop(), self.stack.pop());
         match (function, arguments) {
             (Some(Value::Leaf(Leaf::Encode)), Some(Value::Text(at))) => {
-                self.push(Value::Leaf(Leaf::Bytes(Bytes { at, text: true })))
+                self.push(Value::Leaf(Leaf::encoded(at)))
             }
             _ => Err("the call of a function".into()),
         }
@@ -291,13 +245,6 @@ impl Machine<'_> {
                 _ => "?".into(),
             });
         format!("the object {}", names.collect::<Vec<_>>().join("."))
-    }
-}
-
-fn leaf(value: Option<Value>) -> Step<Leaf> {
-    match value {
-        Some(Value::Leaf(leaf)) => Ok(leaf),
-        _ => Err("something else than bytes or a boolean in a list".into()),
     }
 }
 
