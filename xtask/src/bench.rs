@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: our benchmarks, and ONNX Runtime beside them on the same files.
 
+mod train;
+
 use crate::workspace::{self, cargo};
 use crate::{python, setup};
 use anyhow::{Context, Result};
@@ -11,12 +13,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Measure data loading, embedding and gallery search; other runtimes beside ours where they can be had
+/// Measure data loading, augmentation, embedding and search; other runtimes beside ours where they can be had
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Print one JSON array
     #[arg(long)]
     json: bool,
+    /// Measure training instead, PyTorch beside ours where python3 or FACELATCH_TORCH_PYTHON has
+    /// it; some five minutes on an idle machine
+    #[arg(long)]
+    train: bool,
 }
 
 /// One benchmark's result.
@@ -71,6 +77,9 @@ struct Median {
 const PEER: &str = "host-trainer/benches/onnx_runtime_peer.py";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.train {
+        return train::run(args.json);
+    }
     setup::ensure()?;
     let target = workspace::target()?;
     let (results, models) = (target.join("criterion"), target.join("bench-models"));
