@@ -16,7 +16,7 @@ enum Outcome {
 
 /// In the order of what fails soonest. Every build takes the whole workspace, so that shared
 /// dependencies keep one set of features and are compiled once.
-const STEPS: [(&str, Step); 8] = [
+const STEPS: [(&str, Step); 9] = [
     ("setup", || passed(setup::run(&setup::Args::with_python()))),
     ("format", || {
         run_step(&mut cargo(["fmt", "--all", "--check"]))
@@ -36,6 +36,7 @@ const STEPS: [(&str, Step); 8] = [
         run_step(doc.env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("tests", tests),
+    ("training over MPI", training_over_mpi),
     ("default members do without libtorch", || {
         run_step(cargo(["check"]).env("LIBTORCH", "/nonexistent"))
     }),
@@ -100,6 +101,20 @@ fn tests() -> Result<Outcome> {
     let mut tests = cargo(["test", "--workspace"]);
     // The trainer's ONNX tests ask this Python for a second opinion.
     tests.env("FACELATCH_PYTHON", python::ensure()?);
+    run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
+}
+
+/// The same dependencies with the same features as all else: the trainer alone is compiled again.
+fn training_over_mpi() -> Result<Outcome> {
+    if !workspace::answers("mpirun", &["--version"]) || !workspace::answers("mpicc", &["--version"])
+    {
+        return Ok(Outcome::Skipped(
+            "MPI is missing: `apt-get install libopenmpi-dev openmpi-bin`",
+        ));
+    }
+    let tests = ["test", "--workspace", "--test", "distributed"];
+    let mut tests = cargo(tests);
+    tests.args(["--features", "host-trainer/distributed"]);
     run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
 }
 
