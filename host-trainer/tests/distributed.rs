@@ -149,7 +149,6 @@ fn ranks_train_as_one_process_with_the_whole_batch() {
         // A line is the mean loss of ten steps.
         assert_eq!(pairs.len(), STEPS / 10);
         let apart = apart(&one, &ranks);
-        println!("{changes:?}: losses {pairs:?}, state apart by {apart:?}");
         assert!(pairs.iter().all(|(a, b)| (a - b).abs() < 1e-4), "{pairs:?}");
         assert!(
             (pairs[0].0 - pairs[1].0).abs() > 1e-3,
