@@ -152,17 +152,17 @@ const COLUMNS: [(&str, Measurement, &str); 8] = [
     (
         "BLUFR VR at FAR 0.1 %",
         Measurement::Blufr,
-        "/verification/1/vr/mean_minus_std",
+        "/verification/1/mean_minus_std",
     ),
     (
         "BLUFR VR at FAR 0.01 %",
         Measurement::Blufr,
-        "/verification/0/vr/mean_minus_std",
+        "/verification/0/mean_minus_std",
     ),
     (
         "BLUFR DIR at FAR 1 %",
         Measurement::Blufr,
-        "/identification/dir/mean_minus_std",
+        "/identification/mean_minus_std",
     ),
 ];
 

@@ -63,3 +63,44 @@ fn the_table_has_mean_and_deviation_over_the_seeds() {
                     | softmax | 1 |  | 50.0 |\n";
     assert_eq!(results.table(), expected);
 }
+
+#[test]
+fn every_column_is_found_in_what_the_measurements_write() {
+    use crate::evaluate::blufr::{Figures, Identification, OverTrials, Verification};
+    let over = |rate| OverTrials {
+        mean_minus_std: rate,
+        mean: 0.9,
+        std: 0.1,
+    };
+    let verification = |far, rate| Verification {
+        far,
+        vr: over(rate),
+        trials: Vec::new(),
+    };
+    let blufr = Figures {
+        protocol: "BLUFR".into(),
+        verification: vec![verification(1e-4, 0.1), verification(1e-3, 0.2)],
+        identification: Identification {
+            far: 0.01,
+            rank: 1,
+            dir: over(0.3),
+            trials: Vec::new(),
+        },
+        images: 1,
+        unusable_images: 0,
+        images_per_s: 1.0,
+        scoring_s: 1.0,
+        mirror_sum: true,
+        peak_memory_mb: None,
+    };
+    let mut results = Results::default();
+    results.add(
+        "am",
+        Measurement::Blufr,
+        &serde_json::to_value(blufr).unwrap(),
+    );
+    let expected = "| variant | seeds | BLUFR VR at FAR 0.1 % | BLUFR VR at FAR 0.01 % | BLUFR DIR at FAR 1 % |\n\
+                    |---|---|---|---|---|\n\
+                    | am | 1 | 20.0 | 10.0 | 30.0 |\n";
+    assert_eq!(results.table(), expected);
+}
