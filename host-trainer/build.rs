@@ -40,23 +40,3 @@ fn main() {
         lib.display()
     );
 }
-
-/// By MPI's own compiler, which knows where its headers and libraries are.
-fn compile_mpi() {
-    println!("cargo:rerun-if-changed=src/native/mpi.c");
-    let shown = std::process::Command::new("mpicc").arg("-show").output();
-    let shown = shown.unwrap_or_else(|error| {
-        panic!(
-            "feature `distributed`: mpicc: {error}; `apt-get install libopenmpi-dev openmpi-bin`"
-        )
-    });
-    let line = String::from_utf8_lossy(&shown.stdout);
-    for folder in line.split_whitespace().filter_map(|w| w.strip_prefix("-L")) {
-        println!("cargo:rustc-link-search=native={folder}");
-    }
-    cc::Build::new()
-        .compiler("mpicc")
-        .file("src/native/mpi.c")
-        .compile("facelatch_mpi");
-    println!("cargo:rustc-link-lib=mpi");
-}

@@ -6,12 +6,10 @@
 //! Whatever several ranks take part in, all must call, in the same order.
 
 #[cfg(not(feature = "distributed"))]
-mod alone;
-#[cfg(not(feature = "distributed"))]
-use alone as mpi;
-
+#[path = "alone.rs"]
+mod job;
 #[cfg(feature = "distributed")]
-use crate::native::mpi;
+mod job;
 
 use crate::checkpoint::floats;
 use sha2::{Digest as _, Sha256};
@@ -30,7 +28,7 @@ pub struct BuiltForOne(usize);
 /// # Errors
 /// [`BuiltForOne`]: each process would train by itself, into the same folder.
 pub fn start() -> Result<(), BuiltForOne> {
-    mpi::start();
+    job::start();
     // As Open MPI and MPICH call it.
     let told = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"].map(std::env::var);
     let started = told.iter().flatten().find_map(|n| n.parse().ok());
@@ -42,7 +40,7 @@ pub fn start() -> Result<(), BuiltForOne> {
 
 /// Leaves them: what comes next, the first rank does alone.
 pub fn finish() {
-    mpi::finish();
+    job::finish();
 }
 
 /// Dropped before [`finish`], by an error or a panic, it ends all ranks: the others would wait for
@@ -51,18 +49,18 @@ pub struct AllOrNone;
 
 impl Drop for AllOrNone {
     fn drop(&mut self) {
-        mpi::abort();
+        job::abort();
     }
 }
 
 /// Number of this process, from 0.
 pub fn rank() -> usize {
-    mpi::place().0
+    job::place().0
 }
 
 /// How many processes there are.
 pub fn ranks() -> usize {
-    mpi::place().1
+    job::place().1
 }
 
 /// Whether this is the process that talks, and writes files.
@@ -73,7 +71,7 @@ pub fn is_first() -> bool {
 /// Puts the sum over all ranks in place of each number; the same bits come out on all of them.
 pub(crate) fn sum(values: &mut [f32]) {
     if ranks() > 1 {
-        mpi::sum(values);
+        job::sum(values);
     }
 }
 
@@ -93,7 +91,7 @@ pub(crate) fn take_first<'a>(tensors: impl Iterator<Item = &'a Tensor>) {
     if ranks() > 1 {
         for tensor in tensors {
             let mut numbers = floats(tensor);
-            mpi::broadcast(&mut numbers);
+            job::broadcast(&mut numbers);
             put(std::iter::once(tensor), &Tensor::from_slice(&numbers));
         }
     }
@@ -124,7 +122,7 @@ pub(crate) fn rows(own: &Tensor) -> Tensor {
 pub(crate) fn gather(own: &[i64]) -> Vec<i64> {
     match ranks() {
         1 => own.to_vec(),
-        _ => mpi::gather(own),
+        _ => job::gather(own),
     }
 }
 
@@ -141,7 +139,7 @@ pub(crate) fn agree(bytes: &[u8]) -> bool {
 /// Sleeps until all ranks have come here.
 pub(crate) fn wait() {
     if ranks() > 1 {
-        mpi::wait();
+        job::wait();
     }
 }
 

@@ -1,10 +1,8 @@
-//! The only unsafe code: the C++ that tch lacks, MPI, loading the GPU half of libtorch, and files
+//! The only unsafe code: the C++ that tch lacks, loading the GPU half of libtorch, and files
 //! in memory.
 #![allow(unsafe_code)] // each block below says why it is sound
 
 mod mapped;
-#[cfg(feature = "distributed")]
-pub(crate) mod mpi;
 mod normalize;
 
 pub(crate) use mapped::Mapped;
