@@ -24,13 +24,12 @@ fn main() {
         .cpp(true)
         .std("c++17")
         .warnings(false)
+        // Or no loop with a comparison of floats is vectorized.
+        .flag_if_supported("-fno-trapping-math")
         .include(libtorch.join("include"))
         .include(libtorch.join("include/torch/csrc/api/include"))
         .file("src/native/native.cpp")
         .compile("facelatch_native");
-    if std::env::var_os("CARGO_FEATURE_DISTRIBUTED").is_some() {
-        compile_mpi();
-    }
     println!("cargo:rustc-link-search=native={}", lib.display());
     println!("cargo:rustc-link-lib=torch_cpu");
     println!("cargo:rustc-link-lib=c10");

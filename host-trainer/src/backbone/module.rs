@@ -2,6 +2,7 @@
 
 use super::graph::{Activation, Graph, Init, Node, Op, Parameter};
 use super::norm::BatchNorm;
+use crate::native;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
@@ -93,8 +94,7 @@ impl Module {
             }
             Op::Activation(Activation::Relu, _) => input(0).relu(),
             Op::Activation(Activation::Prelu | Activation::SharedPrelu, _) => {
-                // Under autocast the input is bfloat16, and prelu wants one kind.
-                input(0).prelu(&own("slope").to_kind(input(0).kind()))
+                native::prelu(input(0), own("slope"))
             }
             Op::Add => input(0) + input(1),
             Op::Flatten => input(0).flatten(1, -1),
