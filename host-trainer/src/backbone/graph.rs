@@ -10,8 +10,6 @@ pub enum Init {
     Xavier,
     /// Normal with this standard deviation.
     Gaussian(f64),
-    /// Normal with standard deviation `sqrt(2 / fan_out)`.
-    KaimingFanOut,
     /// All the same.
     Constant(f64),
 }

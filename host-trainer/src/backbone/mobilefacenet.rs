@@ -81,7 +81,10 @@ impl Layers {
         padding: i64,
         groups: i64,
     ) -> &mut Self {
-        let (input, bias, init) = (self.channels, false, Init::KaimingFanOut);
+        // Kaiming's deviation by what a channel really feeds: PyTorch's counts all groups, which
+        // makes depthwise weights tiny and the steps that batch norm then lets them take huge.
+        let fan_out = (output / groups * kernel * kernel) as f64;
+        let (input, bias, init) = (self.channels, false, Init::Gaussian((2.0 / fan_out).sqrt()));
         let conv = Op::Conv {
             input,
             output,

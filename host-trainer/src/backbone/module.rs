@@ -112,7 +112,6 @@ fn begin(parameter: &Parameter, device: Device) -> Tensor {
     let drawn = match parameter.init {
         Init::Constant(value) => drawn.fill_(value),
         Init::Gaussian(deviation) => drawn.normal_(0.0, deviation),
-        Init::KaimingFanOut => drawn.normal_(0.0, (2.0 / fan(0)).sqrt()),
         Init::Xavier => {
             let bound = (6.0 / (fan(0) + fan(1))).sqrt();
             drawn.uniform_(-bound, bound)
