@@ -7,6 +7,7 @@ use edge_runtime::network::Network;
 use host_trainer::backbone::graph::Activation;
 use host_trainer::backbone::{Module, mobilefacenet, sphereface20};
 use host_trainer::export;
+use host_trainer::generator::Generator;
 use shared::align::AlignedFace;
 use shared::bundle::Precision;
 use shared::preprocess::InputSpec;
@@ -39,8 +40,8 @@ fn embedding(criterion: &mut Criterion) {
         ),
     ];
     for (name, graph, precision) in rows {
-        tch::manual_seed(1);
-        let weights = export::weights(&Module::new(graph.clone(), Device::Cpu));
+        let generator = Generator::seeded(1);
+        let weights = export::weights(&Module::new(graph.clone(), Device::Cpu, &generator));
         let model = export::onnx(&graph, &weights, precision);
         let input = InputSpec::rgb_128(graph.template);
         let network = Network::from_onnx(&model, &input, graph.embedding_len as usize, false)

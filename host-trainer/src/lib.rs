@@ -14,6 +14,7 @@ pub mod optimize;
 
 pub mod checkpoint;
 pub mod distributed;
+pub mod generator;
 pub mod metrics;
 pub mod native;
 mod tensorboard;

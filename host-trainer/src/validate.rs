@@ -9,6 +9,7 @@ use crate::evaluate::all_pairs;
 use crate::measure::HeldOut;
 use crate::metrics::Metrics;
 use crate::native;
+use crate::optimize::Average;
 use crate::train::images;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -59,12 +60,22 @@ impl Validator {
     }
 
     /// Measures if it is time to after `step` steps, and notes it for the next line; says whether
-    /// it did. Nothing that the training depends on is touched; no generator is asked, either.
-    pub(crate) fn after(&self, step: u64, module: &Module, metrics: &mut Metrics) -> bool {
+    /// it did. Nothing that the training depends on is changed; no generator is asked, either.
+    ///
+    /// - `average`: of the module's tensors, measured in their place where there is one
+    pub(crate) fn after(
+        &self,
+        step: u64,
+        module: &Module,
+        average: &mut Option<Average>,
+        metrics: &mut Metrics,
+    ) -> bool {
         let due = step.is_multiple_of(self.every);
         if due {
             let started = Instant::now();
+            average.iter_mut().for_each(Average::exchange);
             let eer = self.eer(module);
+            average.iter_mut().for_each(Average::exchange);
             metrics.validated(eer, started.elapsed());
         }
         due

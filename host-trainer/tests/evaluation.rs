@@ -6,6 +6,7 @@ use edge_runtime::network::Network;
 use host_trainer::backbone::graph::Activation;
 use host_trainer::backbone::{Module, mobilefacenet};
 use host_trainer::export;
+use host_trainer::generator::Generator;
 use serde_json::{Value, json};
 use shared::bundle::{Bundle, Manifest, Precision, Provenance};
 use shared::preprocess::InputSpec;
@@ -26,9 +27,9 @@ fn prepared() -> tempfile::TempDir {
 }
 
 fn write_bundle(path: &Path) {
-    tch::manual_seed(1);
+    let generator = Generator::seeded(1);
     let graph = mobilefacenet(0.125, 16, Activation::SharedPrelu);
-    let weights = export::weights(&Module::new(graph.clone(), tch::Device::Cpu));
+    let weights = export::weights(&Module::new(graph.clone(), tch::Device::Cpu, &generator));
     let model = export::onnx(&graph, &weights, Precision::F32);
     let input = InputSpec::rgb_128(graph.template);
     let network = Network::from_onnx(&model, &input, 16, false).unwrap();

@@ -8,6 +8,7 @@ use host_trainer::backbone::graph::{Activation, Graph};
 use host_trainer::backbone::{Module, mobilefacenet, sphereface20};
 use host_trainer::dataset::loader::Batch;
 use host_trainer::dataset::synthetic::{Identity, render};
+use host_trainer::generator::Generator;
 use host_trainer::{export, train};
 use shared::align::{AlignedFace, RgbImage, align};
 use shared::bundle::Precision;
@@ -20,8 +21,8 @@ use tch::{Device, Kind, Tensor};
 
 /// A module whose norms have statistics and whose slopes differ, as after a training.
 fn module(graph: Graph) -> Module {
-    tch::manual_seed(11);
-    let module = Module::new(graph, Device::Cpu);
+    let generator = Generator::seeded(11);
+    let module = Module::new(graph, Device::Cpu, &generator);
     let _guard = tch::no_grad_guard();
     for (name, tensor) in module.tensors() {
         let drawn = Tensor::rand(tensor.size(), (Kind::Float, Device::Cpu));

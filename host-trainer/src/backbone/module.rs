@@ -2,6 +2,7 @@
 
 use super::graph::{Activation, Graph, Init, Node, Op, Parameter};
 use super::norm::BatchNorm;
+use crate::generator::Generator;
 use crate::native;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
@@ -13,8 +14,8 @@ pub struct Module {
 }
 
 impl Module {
-    /// Tensors as the graph says they begin, drawn from libtorch's generator (`tch::manual_seed`).
-    pub fn new(graph: Graph, device: Device) -> Self {
+    /// Tensors as the graph says they begin, drawn at random.
+    pub fn new(graph: Graph, device: Device, _generator: &Generator) -> Self {
         // Drawn on the CPU, so that a seed gives the same network on every device.
         let tensors = graph
             .parameters()

@@ -67,11 +67,12 @@ fn statistics(input: &Tensor) -> Statistics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::Generator;
     use tch::Device;
 
     /// Output, running statistics, and gradients of input, weight and bias.
     fn after_a_step(kind: Kind, by: impl Fn(&BatchNorm<'_>, &Tensor) -> Tensor) -> Vec<Tensor> {
-        tch::manual_seed(7);
+        let _generator = Generator::seeded(7);
         let normal = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
         let images = normal(&[6, 5, 4, 3]) * 2.0 + 1.0;
         let input = crate::native::channels_last(&images.to_kind(kind)).set_requires_grad(true);

@@ -2,6 +2,7 @@
 
 use super::geometry::{Vector, unit};
 use super::learned::{AM_SOFTMAX, loss};
+use crate::generator::Generator;
 use crate::loss::Head;
 use crate::report::ReportError;
 use crate::report::charts::{BLUE, VERMILION, framed, quiet, svg};
@@ -50,7 +51,9 @@ fn mean_gradient(
             .to_kind(Kind::Float)
     };
     let shape = (centers.len() as i64, 3);
-    let head = Head::new(&loss(toml), shape, 1.0, 0, Device::Cpu);
+    let generator = Generator::seeded(0);
+    let head = Head::new(&loss(toml), shape, 1.0, 0, Device::Cpu, &generator);
+    drop(generator);
     let (_, mut weight) = head.tensors().swap_remove(0);
     tch::no_grad(|| weight.copy_(&rows(centers, 1.0)));
     let features = rows(directions, length).set_requires_grad(true);

@@ -3,6 +3,7 @@
 use super::sample::{Sampling, positions};
 use super::{LossConfig, Scale, cross_entropy, lengths, replaced, unit_rows};
 use crate::distributed;
+use crate::generator::Generator;
 use tch::{Device, Kind, Tensor};
 
 /// The class weights of a training.
@@ -26,7 +27,7 @@ pub struct Active {
 
 impl Head {
     /// Weights for `classes` people and embeddings of `embedding_len` numbers, normal with
-    /// standard deviation 0.01, drawn from libtorch's generator.
+    /// standard deviation 0.01.
     ///
     /// - `sample_rate`: share of the classes that take part in a step, above 0; 1 for all
     /// - `seed`: of the sampling and of the dropout
@@ -36,6 +37,7 @@ impl Head {
         sample_rate: f64,
         seed: u64,
         device: Device,
+        _generator: &Generator,
     ) -> Self {
         let mut weight = Tensor::empty([classes, embedding_len], (Kind::Float, Device::Cpu));
         let weight = weight.normal_(0.0, 0.01).to_device(device);
@@ -125,11 +127,12 @@ fn dropped(embeddings: &Tensor, share: f64, seed: u64, step: u64) -> Tensor {
         return embeddings.shallow_clone();
     }
     // Of the seed and the step alone, so that a resumed run drops the same.
-    tch::manual_seed((seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15)) as i64);
+    let generator = Generator::seeded(seed ^ step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let (batch, len) = (embeddings.size()[0], embeddings.size()[1]);
     let (rank, ranks) = (distributed::rank() as i64, distributed::ranks() as i64);
     // For all ranks, each of which takes its rows: what one process would draw.
     let drawn = Tensor::rand([batch * ranks, len], (Kind::Float, Device::Cpu));
+    drop(generator);
     let kept = drawn.narrow(0, rank * batch, batch).ge(share);
     embeddings * kept.to_device(embeddings.device()) / (1.0 - share)
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::generator::Generator;
 use tch::{Device, Kind};
 
 fn value(loss: &Tensor) -> f64 {
@@ -78,9 +79,19 @@ fn by_hand(scale: Option<f64>, target: impl Fn(f64) -> f64) -> f64 {
     embeddings().iter().zip(LABELS).map(of_image).sum::<f64>() / 4.0
 }
 
+fn head(config: &LossConfig, shape: (i64, i64), sample_rate: f64, seed: u64) -> Head {
+    let generator = Generator::seeded(seed);
+    Head::new(config, shape, sample_rate, seed, Device::Cpu, &generator)
+}
+
+fn drawn(shape: [i64; 2]) -> Tensor {
+    let _generator = Generator::seeded(5);
+    Tensor::randn(shape, (Kind::Float, Device::Cpu))
+}
+
 /// What the head says, in f64.
 fn of_head(config: &LossConfig, embeddings: &Tensor, weights: &Tensor) -> Tensor {
-    let head = Head::new(config, (5, 3), 1.0, 1, Device::Cpu);
+    let head = head(config, (5, 3), 1.0, 1);
     tch::no_grad(|| head.tensors()[0].1.shallow_clone().set_data(weights));
     head.loss(embeddings, &LABELS, &head.activate(&LABELS, 0), 0)
 }
@@ -199,7 +210,7 @@ fn am_softmax_is_the_papers_formula() {
 fn dropout_drops_its_share_the_same_for_a_step_and_keeps_the_mean() {
     let ones = Tensor::ones([64, 512], (Kind::Float, Device::Cpu));
     let config = LossConfig::Softmax { dropout: 0.75 };
-    let head = Head::new(&config, (2, 512), 1.0, 7, Device::Cpu);
+    let head = head(&config, (2, 512), 1.0, 7);
     // One class weight of ones and one of zeros: the loss is a function of what is kept.
     let weight = Tensor::from_slice(&[1.0_f32, 0.0])
         .unsqueeze(1)
@@ -221,9 +232,8 @@ fn dropout_drops_its_share_the_same_for_a_step_and_keeps_the_mean() {
 #[test]
 fn sampled_classes_give_the_loss_and_gradient_of_those_classes_alone() {
     let config = am(constant(16.0), 0.2);
-    tch::manual_seed(5);
-    let head = Head::new(&config, (100, 8), 0.1, 9, Device::Cpu);
-    let x = Tensor::randn([3, 8], (Kind::Float, Device::Cpu));
+    let head = head(&config, (100, 8), 0.1, 9);
+    let x = drawn([3, 8]);
     let labels = [70, 3, 70];
     let active = head.activate(&labels, 2);
     let (rows, named) = active.sampled().expect("not all take part");
@@ -245,7 +255,7 @@ fn sampled_classes_give_the_loss_and_gradient_of_those_classes_alone() {
 #[test]
 fn a_step_over_a_million_classes_makes_no_logit_of_most() {
     let config = am(constant(30.0), 0.35);
-    let head = Head::new(&config, (1_000_000, 32), 0.01, 1, Device::Cpu);
+    let head = head(&config, (1_000_000, 32), 0.01, 1);
     let x = Tensor::ones([4, 32], (Kind::Float, Device::Cpu));
     let labels = [0, 999_999, 500_000, 17];
     let active = head.activate(&labels, 0);
@@ -292,9 +302,8 @@ fn margins_and_scales_move_with_the_steps() {
     let toml = "name = \"am-softmax\"\nscale = 30\nmargin = { from = 0.0, to = 0.4, steps = 4 }";
     let config: LossConfig = toml::from_str(toml).unwrap();
     assert_eq!(config.to_string(), "AM-Softmax s=30 m=0..0.4 in 4 steps");
-    tch::manual_seed(1);
-    let head = Head::new(&config, (3, 8), 1.0, 1, Device::Cpu);
-    let x = Tensor::randn([4, 8], (Kind::Float, Device::Cpu));
+    let head = head(&config, (3, 8), 1.0, 1);
+    let x = drawn([4, 8]);
     let labels = [0, 1, 2, 1];
     let cosine = unit_rows(&x).matmul(&unit_rows(&head.tensors()[0].1).tr());
     for (step, margin) in [(0, 0.0), (1, 0.1), (4, 0.4), (99, 0.4)] {

@@ -96,6 +96,7 @@ pub fn prelu(values: &Tensor, slope: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::Generator;
     use tch::Kind;
 
     /// The sum of the squared output, and gradients by values and slope.
@@ -105,7 +106,7 @@ mod tests {
         kind: Kind,
         slopes: i64,
     ) -> [Tensor; 3] {
-        tch::manual_seed(3);
+        let _generator = Generator::seeded(3);
         let options = (Kind::Float, Device::Cpu);
         let values = channels_last(&Tensor::randn(shape, options));
         let values = values.to_kind(kind).set_requires_grad(true);

@@ -40,11 +40,14 @@ impl Average {
         self.pairs.iter().map(|(name, _, average)| (name, average))
     }
 
-    /// Puts the averages into the tensors: what is exported.
-    pub fn apply(&self) {
+    /// Puts the averages, which are what is measured and exported, into the tensors; the second
+    /// time puts both back where they were.
+    pub fn exchange(&mut self) {
         let _guard = tch::no_grad_guard();
-        for (_, tensor, average) in &self.pairs {
-            tensor.shallow_clone().copy_(average);
+        for (_, tensor, average) in &mut self.pairs {
+            let own = tensor.copy();
+            tensor.copy_(average);
+            average.copy_(&own);
         }
     }
 }
@@ -72,7 +75,9 @@ mod tests {
             );
         }
         assert_eq!(weight.double_value(&[0]), 8.0);
-        average.apply();
+        average.exchange();
         assert!((weight.double_value(&[0]) - expected).abs() < 1e-12);
+        average.exchange();
+        assert_eq!(weight.double_value(&[0]), 8.0);
     }
 }

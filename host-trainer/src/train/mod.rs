@@ -18,6 +18,7 @@ use crate::dataset::packed::PackError;
 use crate::distill::Teacher;
 use crate::distributed;
 use crate::metrics::{Metrics, MetricsError};
+use crate::optimize::Average;
 use crate::progress::bar;
 use crate::report;
 use crate::validate::Validator;
@@ -172,9 +173,7 @@ pub fn train(job: &Job<'_>) -> Result<Trained, TrainError> {
             }
         }
     };
-    if let Some(average) = &run.average {
-        average.apply();
-    }
+    run.average.iter_mut().for_each(Average::exchange);
     Ok(Trained {
         module: run.module,
         wall_s: metrics.as_ref().map_or(0.0, Metrics::wall_s),
@@ -212,7 +211,7 @@ impl Job<'_> {
             progress.inc(1);
             let (now, last) = (step + 1, step + 1 == training.steps);
             if let Some(metrics) = &mut metrics {
-                let validate = |v: &Validator| v.after(now, &run.module, metrics);
+                let validate = |v: &Validator| v.after(now, &run.module, &mut run.average, metrics);
                 let validated = self.validator.is_some_and(validate);
                 if (now % METRICS_EVERY == 0 || last || validated) && summed > 0 {
                     self.tell(metrics, &progress, now, loss_sum / f64::from(summed))?;

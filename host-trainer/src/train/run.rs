@@ -6,6 +6,7 @@ use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::loader::Batch;
 use crate::distill::Teacher;
 use crate::distributed;
+use crate::generator::Generator;
 use crate::loss::Head;
 use crate::native;
 use crate::optimize::{Average, NotFinite, Sgd};
@@ -26,13 +27,13 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(recipe: &'a Recipe, classes: i64, teacher: Option<&'a Teacher>) -> Self {
         let device = native::device();
-        tch::manual_seed(recipe.seed as i64);
+        let generator = Generator::seeded(recipe.seed);
         let graph = recipe.backbone.graph().expect("checked with the recipe");
         let input = recipe.input_spec(&graph);
         let shape = (classes, graph.embedding_len);
         let rate = recipe.training.class_sample_rate;
-        let head = Head::new(&recipe.loss, shape, rate, recipe.seed, device);
-        let module = Module::new(graph, device);
+        let head = Head::new(&recipe.loss, shape, rate, recipe.seed, device, &generator);
+        let module = Module::new(graph, device, &generator);
         let own = module.trainable().map(named);
         let sgd = Sgd::new(recipe.optimizer.clone(), own.chain(head.tensors()));
         let average = recipe

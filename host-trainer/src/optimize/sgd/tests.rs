@@ -1,4 +1,5 @@
 use super::*;
+use crate::generator::Generator;
 use crate::loss::{Head, LossConfig};
 use crate::optimize::RateSchedule;
 use tch::{Device, Kind};
@@ -18,7 +19,14 @@ fn config(max_gradient_norm: Option<f64>) -> OptimizerConfig {
 
 fn head(sample_rate: f64) -> Head {
     let softmax = LossConfig::Softmax { dropout: 0.0 };
-    Head::new(&softmax, (10, 1), sample_rate, 1, Device::Cpu)
+    Head::new(
+        &softmax,
+        (10, 1),
+        sample_rate,
+        1,
+        Device::Cpu,
+        &Generator::seeded(1),
+    )
 }
 
 /// `w` and `b` after two steps with gradients of 3.
