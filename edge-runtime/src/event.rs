@@ -97,6 +97,8 @@ pub enum Outcome {
     NoMatch,
     /// Nobody.
     NoFace,
+    /// Somebody, who cannot be seen well enough to be compared.
+    PoorFace,
     /// Nothing that can be used.
     BadFrame,
     /// Somebody, and nobody of the claimed name is enrolled.

@@ -5,10 +5,11 @@ use crate::decide::{Action, Decision, Observation, Rule};
 use crate::door::keeper::Keeper;
 use crate::door::{Lock, LockError};
 use crate::event::{Event, FrameEvent, LockState, Outcome};
-use crate::face;
+use crate::face::{self, FaceError};
 use crate::gallery::{Gallery, GalleryError};
 use crate::identify::Verdict;
 use crate::network::Network;
+use crate::quality::Limits;
 use embedded_hal::digital::OutputPin;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
@@ -174,13 +175,16 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
             return Ok(plain(Outcome::NoFace, "no face in the frame".into()));
         };
         let template = self.network.input().template;
-        let probe = match face::align(&content.image, landmarks, template) {
-            Ok(face) => self.network.embed(&face).map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
+        let face = match face::good(&content.image, landmarks, template, &Limits::DOOR) {
+            Ok(face) => face,
+            Err(error @ FaceError::Poor(_)) => {
+                return Ok(plain(Outcome::PoorFace, error.to_string()));
+            }
+            Err(error) => return Ok(plain(Outcome::BadFrame, error.to_string())),
         };
-        let probe = match probe {
+        let probe = match self.network.embed(&face) {
             Ok(probe) => probe,
-            Err(reason) => return Ok(plain(Outcome::BadFrame, reason)),
+            Err(error) => return Ok(plain(Outcome::BadFrame, error.to_string())),
         };
         self.refresh()?;
         Ok(match self.gallery.identifier().identify(&probe) {
