@@ -33,11 +33,11 @@ const FMR: f64 = 1e-3;
 const CELEBRITIES: usize = 100;
 const STRANGERS: usize = 200;
 
-pub fn shared_folder() -> PathBuf {
+pub(crate) fn shared_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared")
 }
 
-pub fn sorted(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sorted(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|e| e.unwrap().path())
@@ -122,7 +122,7 @@ fn show(scene: &Scene, images: &[PathBuf], table: &LandmarkTable) {
 }
 
 /// Writes a line past the test harness, which would keep it to itself.
-pub fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     let line = format!("{line}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
