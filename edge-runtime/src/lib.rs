@@ -12,6 +12,7 @@ pub mod camera;
 pub mod landmarks;
 pub mod photo;
 
+pub mod detect;
 pub mod face;
 pub mod network;
 pub mod quality;

@@ -1,17 +1,15 @@
 //! The network: ONNX bytes to a runnable plan, an aligned face to a template.
 
+mod plan;
 mod weights;
 
-use prost::Message;
+pub(crate) use plan::Plan;
+
 use shared::align::AlignedFace;
 use shared::bundle::{Bundle, model_digest};
 use shared::digest::Digest;
 use shared::embedding::{DegenerateEmbedding, Embedding, Template};
 use shared::preprocess::{InputSpec, WrongTemplate};
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-use tract_onnx::pb::{GraphProto, ModelProto, tensor_shape_proto::dimension, type_proto};
-use tract_onnx::prelude::*;
 
 /// Why a network does not load or run.
 #[derive(Debug, thiserror::Error)]
@@ -22,16 +20,23 @@ pub enum NetworkError {
     /// A model without a network in it.
     #[error("the model is not ONNX: it holds no graph; export it again")]
     NoGraph,
-    /// More or fewer inputs or outputs than one each.
+    /// More or fewer inputs than one, or other outputs.
     #[error(
-        "the network has {inputs} inputs and {outputs} outputs, expected one each; export the embedding alone"
+        "the network has {inputs} inputs and {outputs} outputs, expected 1 and {expected}; export it without the others"
     )]
     Ports {
         /// Inputs that are not initialized.
         inputs: usize,
         /// Outputs.
         outputs: usize,
+        /// How many outputs there should be.
+        expected: usize,
     },
+    /// No output of a name that the detector's layout gives.
+    #[error(
+        "the network has no output {0:?}, which the detector's layout names; give them the same names"
+    )]
+    NoOutput(String),
     /// Made for other images.
     #[error("the network takes {found}, the manifest says f32 [1, 3, {}, {}]; manifest and model are of two exports", expected[2], expected[3])]
     InputShape {
@@ -40,14 +45,14 @@ pub enum NetworkError {
         /// `[1, 3, height, width]`.
         expected: [usize; 4],
     },
-    /// An embedding of another length.
+    /// An output of another length.
     #[error(
         "the network gives {found}, the manifest says {expected} numbers; manifest and model are of two exports"
     )]
     OutputLength {
-        /// Shape of the output.
-        found: String,
-        /// Numbers of an embedding.
+        /// Numbers in the output.
+        found: usize,
+        /// Numbers in it.
         expected: usize,
     },
     /// Weights whose scale does not fit them.
@@ -73,7 +78,7 @@ pub enum NetworkError {
 
 /// A network ready to run; shared by any number of threads.
 pub struct Network {
-    plan: Arc<TypedRunnableModel>,
+    plan: Plan,
     input: InputSpec,
     mirror_sum: bool,
     model: Digest,
@@ -103,15 +108,8 @@ impl Network {
         embedding_len: usize,
         mirror_sum: bool,
     ) -> Result<Self, NetworkError> {
-        let mut proto = ModelProto::decode(model)?;
-        let graph = proto.graph.as_mut().ok_or(NetworkError::NoGraph)?;
-        check_ports(graph, input.shape())?;
-        weights::unpack(graph)?;
-        // Tract answers some impossible graphs with a panic (an output that no node makes, say);
-        // nothing of its half-built state outlives the closure.
-        let built = panic::catch_unwind(AssertUnwindSafe(|| plan(&proto, input, embedding_len)));
-        let plan =
-            built.unwrap_or_else(|panic| Err(NetworkError::Unsupported(crate::said(&*panic))))?;
+        let plan = Plan::build(model, input.shape())?;
+        plan.check_outputs(&[embedding_len])?;
         Ok(Self {
             plan,
             input: input.clone(),
@@ -153,86 +151,6 @@ impl Network {
 
     fn forward(&self, face: &AlignedFace) -> Result<Vec<f32>, NetworkError> {
         let planes = self.input.prepare(face)?;
-        run(&self.plan, &self.input.shape(), &planes).map_err(unsupported)
+        Ok(self.plan.run(&planes)?.swap_remove(0))
     }
-}
-
-fn run(plan: &Arc<TypedRunnableModel>, shape: &[usize], planes: &[f32]) -> TractResult<Vec<f32>> {
-    let input = Tensor::from_shape(shape, planes)?;
-    let outputs = plan.run(tvec!(input.into()))?;
-    Ok(outputs[0]
-        .to_plain_array_view::<f32>()?
-        .iter()
-        .copied()
-        .collect())
-}
-
-fn unsupported(error: TractError) -> NetworkError {
-    NetworkError::Unsupported(format!("{error:#}"))
-}
-
-/// Optimizes the graph, checks its output and runs it once on a blank face.
-fn plan(
-    proto: &ModelProto,
-    input: &InputSpec,
-    embedding_len: usize,
-) -> Result<Arc<TypedRunnableModel>, NetworkError> {
-    let shape = input.shape();
-    let build = || {
-        let mut model = tract_onnx::onnx()
-            // Shapes noted for a symbolic batch would contradict the batch of one.
-            .with_ignore_value_info(true)
-            .model_for_proto_model(proto)?;
-        model.set_input_fact(0, f32::fact(shape).into())?;
-        model.into_optimized()
-    };
-    let model = build().map_err(unsupported)?;
-    let output = model.output_fact(0).map_err(unsupported)?;
-    let len = output.shape.as_concrete().map(|dims| dims.iter().product());
-    if len != Some(embedding_len) || output.datum_type != f32::datum_type() {
-        return Err(NetworkError::OutputLength {
-            found: format!("{output:?}"),
-            expected: embedding_len,
-        });
-    }
-    let plan = model.into_runnable().map_err(unsupported)?;
-    run(&plan, &shape, &vec![0.0; shape.iter().product()]).map_err(unsupported)?;
-    Ok(plan)
-}
-
-/// One input of that shape (dimensions may be left open), and one output.
-fn check_ports(graph: &GraphProto, expected: [usize; 4]) -> Result<(), NetworkError> {
-    // Older files list the weights among the inputs.
-    let is_weight = |name: &str| graph.initializer.iter().any(|w| w.name == name);
-    let inputs: Vec<_> = graph.input.iter().filter(|i| !is_weight(&i.name)).collect();
-    let ([input], [_]) = (inputs.as_slice(), graph.output.as_slice()) else {
-        return Err(NetworkError::Ports {
-            inputs: inputs.len(),
-            outputs: graph.output.len(),
-        });
-    };
-    let tensor = input.r#type.as_ref().and_then(|t| t.value.as_ref());
-    let shape = |found: String| NetworkError::InputShape { found, expected };
-    let Some(type_proto::Value::TensorType(tensor)) = tensor else {
-        return Err(shape("something that is no tensor".into()));
-    };
-    let dims: Option<Vec<_>> = tensor.shape.as_ref().map(|shape| {
-        let fixed = |value: &Option<dimension::Value>| match value {
-            Some(dimension::Value::DimValue(n)) => Some(*n),
-            _ => None,
-        };
-        shape.dim.iter().map(|d| fixed(&d.value)).collect()
-    });
-    let fits = |dims: &Vec<Option<i64>>| {
-        let same = |(dim, want): (&Option<i64>, &usize)| dim.is_none_or(|d| d == *want as i64);
-        dims.len() == 4 && dims.iter().zip(&expected).all(same)
-    };
-    let is_float = tensor.elem_type == weights::FLOAT;
-    if is_float && dims.as_ref().is_none_or(fits) {
-        return Ok(());
-    }
-    let element = if is_float { "f32" } else { "no f32" };
-    let number = |d: &Option<i64>| d.map_or("?".into(), |n| n.to_string());
-    let dims: Vec<_> = dims.iter().flatten().map(number).collect();
-    Err(shape(format!("{element} [{}]", dims.join(", "))))
 }

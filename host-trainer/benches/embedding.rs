@@ -43,13 +43,13 @@ fn embedding(criterion: &mut Criterion) {
         let generator = Generator::seeded(1);
         let weights = export::weights(&Module::new(graph.clone(), Device::Cpu, &generator));
         let model = export::onnx(&graph, &weights, precision);
-        let input = InputSpec::rgb_128(graph.template);
-        let network = Network::from_onnx(&model, &input, graph.embedding_len as usize, false)
+        let input = InputSpec::rgb_128(graph.template());
+        let network = Network::from_onnx(&model, &input, graph.embedding_len() as usize, false)
             .expect("our own export runs");
-        let pixels = (0..graph.template.rgb_len())
+        let pixels = (0..graph.template().rgb_len())
             .map(|i| (i * 31 % 251) as u8)
             .collect();
-        let face = AlignedFace::from_pixels(graph.template, pixels).expect("of that length");
+        let face = AlignedFace::from_pixels(graph.template(), pixels).expect("of that length");
         std::fs::write(folder.join(format!("{name}.onnx")), &model).expect("the folder is there");
         group.bench_function(name, |bencher| {
             bencher.iter(|| network.embed(black_box(&face)))

@@ -135,7 +135,7 @@ impl Recipe {
 
     /// What the network of this recipe takes.
     pub fn input_spec(&self, graph: &Graph) -> InputSpec {
-        self.input.spec(graph.template)
+        self.input.spec(graph.template())
     }
 
     /// The recipe as it was understood.

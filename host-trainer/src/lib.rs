@@ -24,6 +24,7 @@ pub mod validate;
 pub mod export;
 pub mod quantize;
 
+pub mod detector;
 pub mod evaluate;
 pub mod experiment;
 pub mod measure;

@@ -106,7 +106,7 @@ pub fn finish(
         let model = export::onnx(&graph, weights, precision);
         atomic_file::write(&out.join(format!("{stem}.onnx")), &model, None)?;
         let (input, mirror_sum) = (recipe.input_spec(&graph), recipe.training.mirror_sum);
-        let len = graph.embedding_len as usize;
+        let len = graph.embedding_len() as usize;
         let network = Network::from_onnx(&model, &input, len, mirror_sum)?;
         let measured = measure(&network, held_out)?;
         let manifest = Manifest {

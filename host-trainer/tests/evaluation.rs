@@ -31,7 +31,7 @@ fn write_bundle(path: &Path) {
     let graph = mobilefacenet(0.125, 16, Activation::SharedPrelu);
     let weights = export::weights(&Module::new(graph.clone(), tch::Device::Cpu, &generator));
     let model = export::onnx(&graph, &weights, Precision::F32);
-    let input = InputSpec::rgb_128(graph.template);
+    let input = InputSpec::rgb_128(graph.template());
     let network = Network::from_onnx(&model, &input, 16, false).unwrap();
     let manifest = Manifest {
         backbone: graph.name,

@@ -49,7 +49,7 @@ fn input(graph: &Graph) -> InputSpec {
         pixel_order: PixelOrder::Bgr,
         mean: [100.0, 110.0, 120.0],
         std: [60.0, 50.0, 70.0],
-        ..InputSpec::rgb_128(graph.template)
+        ..InputSpec::rgb_128(graph.template())
     }
 }
 
@@ -81,7 +81,7 @@ fn the_door_computes_what_was_trained() {
         let expected = Embedding::from_raw(trained(&module, &input, &face)).unwrap();
         for (precision, least) in [(Precision::F32, 0.999_999), (Precision::Int8Weights, 0.999)] {
             let model = export::onnx(&graph, &weights, precision);
-            let len = graph.embedding_len as usize;
+            let len = graph.embedding_len() as usize;
             let network = Network::from_onnx(&model, &input, len, false).unwrap();
             let cosine = network
                 .embed(&face)
@@ -157,7 +157,7 @@ fn onnx_checker_and_onnx_runtime_agree() {
         ] {
             let model = export::onnx(&graph, &weights, precision);
             std::fs::write(file("model.onnx"), &model).unwrap();
-            let network = Network::from_onnx(&model, &input, graph.embedding_len as usize, false);
+            let network = Network::from_onnx(&model, &input, graph.embedding_len() as usize, false);
             let door = network.unwrap().embed(&face).unwrap();
             write("expected.f32", door.embedding.as_slice());
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx_peer.py");

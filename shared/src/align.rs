@@ -46,6 +46,9 @@ const ARCFACE: [Point; 5] = [
 ];
 
 impl AlignTemplate {
+    /// Every one.
+    pub const ALL: [Self; 2] = [Self::Arcface112x112, Self::Sphereface112x96];
+
     /// Width of the crop in pixels.
     pub const fn width(self) -> usize {
         match self {
@@ -107,6 +110,19 @@ impl Similarity {
     /// [`UnusableLandmarks`]: `from` or `to` has no extent, a coordinate is not finite, or the
     /// face in `from` is smaller than [`MIN_EYE_DISTANCE_PX`] allows.
     pub fn fit(from: &Landmarks, to: &Landmarks) -> Result<Self, UnusableLandmarks> {
+        let fit = Self::fit_any_size(from, to)?;
+        // By the fit and not by the eyes alone, which are close together in a profile.
+        let [right, left, ..] = to.0;
+        let eyes = libm::hypotf(left.x - right.x, left.y - right.y) / fit.scale();
+        let large = eyes >= MIN_EYE_DISTANCE_PX;
+        large.then_some(fit).ok_or(UnusableLandmarks::TooSmall)
+    }
+
+    /// The same for a face of any size.
+    ///
+    /// # Errors
+    /// [`UnusableLandmarks::Degenerate`].
+    pub fn fit_any_size(from: &Landmarks, to: &Landmarks) -> Result<Self, UnusableLandmarks> {
         let (cf, ct) = (centroid(from), centroid(to));
         let (mut dot, mut cross, mut spread) = (0.0, 0.0, 0.0);
         for (f, t) in from.0.iter().zip(&to.0) {
@@ -124,14 +140,8 @@ impl Similarity {
         };
         // A face larger than any sensor is no face.
         let scale = fit.scale();
-        if !(scale >= 1e-4 && fit.tx.is_finite() && fit.ty.is_finite()) {
-            return Err(UnusableLandmarks::Degenerate);
-        }
-        // By the fit and not by the eyes alone, which are close together in a profile.
-        let [right, left, ..] = to.0;
-        let eyes = libm::hypotf(left.x - right.x, left.y - right.y) / scale;
-        let large = eyes >= MIN_EYE_DISTANCE_PX;
-        large.then_some(fit).ok_or(UnusableLandmarks::TooSmall)
+        let good = scale >= 1e-4 && fit.tx.is_finite() && fit.ty.is_finite();
+        good.then_some(fit).ok_or(UnusableLandmarks::Degenerate)
     }
 
     /// Length of a unit vector after the map.

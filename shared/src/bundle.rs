@@ -1,6 +1,8 @@
-//! The bundle: a network, how to feed it, how well it does, and faces to prove it by. One file.
+//! The bundle: a network, how to feed it, how well it does, and faces to prove it by; and the
+//! detector that finds the faces, if there is one. One file.
 
 use crate::align::AlignedFace;
+use crate::detector::DetectorManifest;
 use crate::digest::Digest;
 use crate::embedding::{Embedding, MAX_EMBEDDING_LEN};
 use crate::envelope::{self, EnvelopeError, Kind};
@@ -126,6 +128,14 @@ pub struct Bundle {
     manifest: Manifest,
     #[serde(with = "serde_bytes")]
     model: Vec<u8>,
+    detector: Option<Detector>,
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+struct Detector {
+    manifest: DetectorManifest,
+    #[serde(with = "serde_bytes")]
+    model: Vec<u8>,
 }
 
 impl fmt::Debug for Bundle {
@@ -162,9 +172,27 @@ impl Bundle {
     /// # Errors
     /// [`BundleError::WrongModel`] or [`BundleError::Manifest`].
     pub fn new(manifest: Manifest, model: Vec<u8>) -> Result<Self, BundleError> {
-        let bundle = Self { manifest, model };
+        let bundle = Self {
+            manifest,
+            model,
+            detector: None,
+        };
         bundle.check()?;
         Ok(bundle)
+    }
+
+    /// The same with that detector in the place of the one it has, if any.
+    ///
+    /// # Errors
+    /// [`BundleError::WrongModel`] or [`BundleError::Manifest`].
+    pub fn with_detector(
+        mut self,
+        manifest: DetectorManifest,
+        model: Vec<u8>,
+    ) -> Result<Self, BundleError> {
+        self.detector = Some(Detector { manifest, model });
+        self.check()?;
+        Ok(self)
     }
 
     /// Reads a file's bytes.
@@ -212,7 +240,7 @@ impl Bundle {
         ];
         match checks.iter().find(|(_, good)| !good) {
             Some((field, _)) => Err(BundleError::Manifest(field)),
-            None => Ok(()),
+            None => self.detector.as_ref().map_or(Ok(()), Detector::check),
         }
     }
 
@@ -224,6 +252,23 @@ impl Bundle {
     /// The network, ONNX.
     pub fn model(&self) -> &[u8] {
         &self.model
+    }
+
+    /// The detector and its network, ONNX, if there is one.
+    pub fn detector(&self) -> Option<(&DetectorManifest, &[u8])> {
+        let detector = self.detector.as_ref()?;
+        Some((&detector.manifest, &detector.model))
+    }
+}
+
+impl Detector {
+    fn check(&self) -> Result<(), BundleError> {
+        let (found, expected) = (Digest::of(&self.model), self.manifest.digest);
+        if found != expected {
+            return Err(BundleError::WrongModel { found, expected });
+        }
+        let fault = self.manifest.fault();
+        fault.map_or(Ok(()), |field| Err(BundleError::Manifest(field)))
     }
 }
 

@@ -30,7 +30,11 @@ pub enum Kind {
 impl Kind {
     /// The version written, and the only one read.
     pub const fn version(self) -> u16 {
-        1
+        match self {
+            // 2: a detector beside the network.
+            Self::Bundle => 2,
+            Self::EnrollmentRecord => 1,
+        }
     }
 
     /// The most payload bytes that are read or written; a corrupt length allocates no more.

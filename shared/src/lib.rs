@@ -16,5 +16,6 @@ pub mod enrollment;
 pub mod roster;
 
 pub mod bundle;
+pub mod detector;
 pub mod digest;
 pub mod envelope;

@@ -73,18 +73,33 @@ impl InputSpec {
                 expected: self.template,
             });
         }
-        let mut planes = Vec::with_capacity(face.pixels().len());
-        for plane in 0..3 {
-            let channel = match self.pixel_order {
-                PixelOrder::Rgb => plane,
-                PixelOrder::Bgr => 2 - plane,
-            };
-            let (mean, std) = (self.mean[plane], self.std[plane]);
-            let bytes = face.pixels()[channel..].iter().step_by(3);
-            planes.extend(bytes.map(|byte| (f32::from(*byte) - mean) / std));
-        }
-        Ok(planes)
+        Ok(planes(
+            face.pixels(),
+            self.pixel_order,
+            &self.mean,
+            &self.std,
+        ))
     }
+}
+
+/// RGB bytes as floats, plane after plane.
+pub(crate) fn planes(
+    rgb: &[u8],
+    pixel_order: PixelOrder,
+    mean: &[f32; 3],
+    std: &[f32; 3],
+) -> Vec<f32> {
+    let mut planes = Vec::with_capacity(rgb.len());
+    for plane in 0..3 {
+        let channel = match pixel_order {
+            PixelOrder::Rgb => plane,
+            PixelOrder::Bgr => 2 - plane,
+        };
+        let (mean, std) = (mean[plane], std[plane]);
+        let bytes = rgb[channel..].iter().step_by(3);
+        planes.extend(bytes.map(|byte| (f32::from(*byte) - mean) / std));
+    }
+    planes
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod deploy;
 mod disk;
 mod evaluate;
 mod experiment;
+mod forward;
 mod illustrate;
 mod libtorch;
 mod python;
@@ -38,6 +39,12 @@ enum Command {
     Experiment(experiment::Args),
     Deploy(deploy::Args),
     Illustrate(illustrate::Args),
+    /// Find the faces in a folder of photographs and write their landmarks
+    #[command(disable_help_flag = true)]
+    Detect(forward::Args),
+    /// Put a detector into a bundle
+    #[command(disable_help_flag = true)]
+    AddDetector(forward::Args),
     Bench(bench::Args),
 }
 
@@ -61,6 +68,8 @@ fn run() -> anyhow::Result<()> {
         Command::Experiment(args) => experiment::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Illustrate(args) => illustrate::run(&args),
+        Command::Detect(args) => forward::run("detect", &args),
+        Command::AddDetector(args) => forward::run("add-detector", &args),
         Command::Bench(args) => bench::run(&args),
     }
 }

@@ -8,6 +8,7 @@
 mod bad_input;
 mod bad_settings;
 mod command_line;
+mod detector;
 mod door;
 mod lock;
 mod networks;

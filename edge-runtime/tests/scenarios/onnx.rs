@@ -199,3 +199,64 @@ impl Noise {
         ((z ^ (z >> 31)) as i64 as f64 / i64::MAX as f64) as f32
     }
 }
+
+/// Outputs of cells of 8x8 pixels: `score`, the mean of all planes, and `landmarks`, always
+/// `offsets`; `[1, numbers, rows, columns]`, or `[1, cells, numbers]` with `cells_first`.
+pub(crate) fn bright_cells(
+    [height, width]: [usize; 2],
+    offsets: &[f32],
+    cells_first: bool,
+) -> ModelProto {
+    let eights = |name| ints(name, vec![8, 8]);
+    let conv = || vec![eights("kernel_shape"), eights("strides")];
+    let numbers = offsets.len();
+    let weights = |name: &str, outputs: usize, value: f32| {
+        let dims = vec![outputs as i64, 3, 8, 8];
+        float_tensor(name, dims, &vec![value; outputs * 192])
+    };
+    let grids = [
+        node("score_grid", "Conv", &["frame", "w1"], conv()),
+        node("landmarks_grid", "Conv", &["frame", "w2", "b2"], conv()),
+    ];
+    let mut graph = GraphProto {
+        name: "bright_cells".into(),
+        input: vec![port("frame", &[1, 3, height, width])],
+        initializer: vec![
+            weights("w1", 1, 1.0 / 192.0),
+            weights("w2", numbers, 0.0),
+            float_tensor("b2", vec![numbers as i64], offsets),
+            int64_tensor("shape1", &[1, 1, -1]),
+            int64_tensor("shape2", &[1, numbers as i64, -1]),
+        ],
+        node: grids.into(),
+        ..GraphProto::default()
+    };
+    let cells = height / 8 * (width / 8);
+    for (name, shape, count) in [("score", "shape1", 1), ("landmarks", "shape2", numbers)] {
+        let grid = format!("{name}_grid");
+        let dims = if cells_first {
+            let flat = format!("{name}_flat");
+            graph
+                .node
+                .push(node(&flat, "Reshape", &[&grid, shape], vec![]));
+            let order = vec![ints("perm", vec![0, 2, 1])];
+            graph.node.push(node(name, "Transpose", &[&flat], order));
+            vec![1, cells, count]
+        } else {
+            graph.node.push(node(name, "Identity", &[&grid], vec![]));
+            vec![1, count, height / 8, width / 8]
+        };
+        graph.output.push(port(name, &dims));
+    }
+    model(graph)
+}
+
+fn int64_tensor(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: DataType::Int64 as i32,
+        int64_data: values.into(),
+        ..TensorProto::default()
+    }
+}

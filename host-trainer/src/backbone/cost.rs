@@ -9,8 +9,7 @@ impl Graph {
         let mut sizes: Vec<[i64; 2]> = Vec::with_capacity(self.nodes.len());
         let mut sum = 0;
         for node in &self.nodes {
-            let whole = [self.template.height(), self.template.width()].map(|side| side as i64);
-            let before = node.inputs.first().map_or(whole, |i| sizes[*i]);
+            let before = node.inputs.first().map_or(self.size, |i| sizes[*i]);
             let (size, channels_and_kernel) = match node.op {
                 Op::Conv {
                     input,

@@ -1,4 +1,4 @@
-//! A backbone as data: nodes in the order they are computed. The tch module and the ONNX graph
+//! A network as data: nodes in the order they are computed. The tch module and the ONNX graph
 //! are both derived from it, so they cannot drift apart.
 
 use shared::align::AlignTemplate;
@@ -79,15 +79,26 @@ pub struct Node {
     pub inputs: Vec<usize>,
 }
 
-/// A whole backbone; the last node is the raw embedding, `[B, embedding_len]`.
+/// A value that leaves the network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// In the exported file; no node has it.
+    pub name: String,
+    /// Index of the node.
+    pub node: usize,
+    /// Of one image, the leading 1 included.
+    pub shape: Vec<i64>,
+}
+
+/// A whole network. That of a backbone has one output, the raw embedding, `[B, embedding_len]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Graph {
     /// Name with its variants, for people.
     pub name: String,
-    /// The crop it takes.
-    pub template: AlignTemplate,
-    /// Numbers in an embedding.
-    pub embedding_len: i64,
+    /// Height and width of the images it takes, in pixels.
+    pub size: [i64; 2],
+    /// At least one.
+    pub outputs: Vec<Output>,
     /// In the order of computation, the input first.
     pub nodes: Vec<Node>,
 }
@@ -158,6 +169,22 @@ impl Node {
 }
 
 impl Graph {
+    /// The crop that a backbone takes.
+    ///
+    /// # Panics
+    /// If no template has the size of the input, as with a network that takes whole frames.
+    pub fn template(&self) -> AlignTemplate {
+        AlignTemplate::ALL
+            .into_iter()
+            .find(|t| [t.height() as i64, t.width() as i64] == self.size)
+            .expect("a backbone takes crops")
+    }
+
+    /// Numbers in an embedding.
+    pub fn embedding_len(&self) -> i64 {
+        self.outputs[0].shape.iter().product()
+    }
+
     /// All tensors of all nodes, in order.
     pub fn parameters(&self) -> impl Iterator<Item = Parameter> {
         self.nodes.iter().flat_map(Node::parameters)
@@ -173,6 +200,8 @@ impl Graph {
 /// Appends nodes, each to the one before unless said otherwise.
 pub(super) struct Builder {
     nodes: Vec<Node>,
+    /// What the next node is appended to.
+    end: usize,
 }
 
 impl Builder {
@@ -182,17 +211,24 @@ impl Builder {
             op: Op::Input,
             inputs: vec![],
         };
-        Self { nodes: vec![input] }
+        Self {
+            nodes: vec![input],
+            end: 0,
+        }
     }
 
-    /// Index of the newest node.
+    /// Index of the node that the next one is appended to: the newest, or where a branch began.
     pub(super) fn last(&self) -> usize {
-        self.nodes.len() - 1
+        self.end
     }
 
-    /// Appends to the newest node.
-    pub(super) fn then(&mut self, name: &str, op: Op) -> &mut Self {
-        let inputs = vec![self.last()];
+    /// Begins another branch at an earlier node.
+    pub(super) fn back_to(&mut self, earlier: usize) {
+        self.end = earlier;
+    }
+
+    fn push(&mut self, name: &str, op: Op, inputs: Vec<usize>) -> &mut Self {
+        self.end = self.nodes.len();
         self.nodes.push(Node {
             name: name.into(),
             op,
@@ -201,20 +237,21 @@ impl Builder {
         self
     }
 
-    /// Adds the value of an earlier node to the newest.
+    /// Appends a node.
+    pub(super) fn then(&mut self, name: &str, op: Op) -> &mut Self {
+        let inputs = vec![self.end];
+        self.push(name, op, inputs)
+    }
+
+    /// Adds the value of an earlier node to the last one.
     pub(super) fn add(&mut self, name: &str, earlier: usize) -> &mut Self {
-        let inputs = vec![earlier, self.last()];
-        self.nodes.push(Node {
-            name: name.into(),
-            op: Op::Add,
-            inputs,
-        });
-        self
+        let inputs = vec![earlier, self.end];
+        self.push(name, Op::Add, inputs)
     }
 
     /// # Panics
     /// If a norm does not follow a convolution: the export could not fold it.
-    pub(super) fn finish(self, name: String, template: AlignTemplate, embedding_len: i64) -> Graph {
+    pub(super) fn finish(self, name: String, size: [i64; 2], outputs: Vec<Output>) -> Graph {
         for (i, node) in self.nodes.iter().enumerate() {
             let is_norm = matches!(node.op, Op::BatchNorm(_));
             let foldable =
@@ -227,9 +264,28 @@ impl Builder {
         }
         Graph {
             name,
-            template,
-            embedding_len,
+            size,
+            outputs,
             nodes: self.nodes,
         }
+    }
+
+    /// The newest node is the raw embedding of a crop.
+    ///
+    /// # Panics
+    /// As [`Self::finish`].
+    pub(super) fn finish_backbone(
+        self,
+        name: String,
+        template: AlignTemplate,
+        embedding_len: i64,
+    ) -> Graph {
+        let embedding = Output {
+            name: "face_embedding".into(),
+            node: self.last(),
+            shape: vec![1, embedding_len],
+        };
+        let size = [template.height() as i64, template.width() as i64];
+        self.finish(name, size, vec![embedding])
     }
 }

@@ -44,7 +44,7 @@ pub fn mobilefacenet(width: f64, embedding_len: i64, activation: Activation) -> 
     let name = format!("mobilefacenet x{width}, {embedding_len}-d");
     layers
         .builder
-        .finish(name, AlignTemplate::Arcface112x112, embedding_len)
+        .finish_backbone(name, AlignTemplate::Arcface112x112, embedding_len)
 }
 
 struct Layers {

@@ -1,6 +1,7 @@
 //! Backbones: each a function that lays out a [`graph::Graph`], and the tch module made from one.
 
 mod cost;
+pub mod detector;
 pub mod graph;
 mod mobilefacenet;
 mod module;

@@ -51,15 +51,21 @@ impl Module {
         }
     }
 
-    /// Raw embeddings, `[B, embedding_len]`, of normalized images `[B, 3, H, W]`. With `train`,
-    /// batch norm uses the batch's statistics and updates the running ones.
+    /// Raw embeddings, `[B, embedding_len]`, of normalized images `[B, 3, H, W]`: the first output.
+    /// With `train`, batch norm uses the batch's statistics and updates the running ones.
     pub fn forward(&self, images: &Tensor, train: bool) -> Tensor {
+        self.outputs(images, train).swap_remove(0)
+    }
+
+    /// All outputs, as the graph names them, likewise.
+    pub fn outputs(&self, images: &Tensor, train: bool) -> Vec<Tensor> {
         let mut values: Vec<Tensor> = Vec::with_capacity(self.graph.nodes.len());
         for node in &self.graph.nodes {
             let value = self.compute(node, &values, images, train);
             values.push(value);
         }
-        values.pop().expect("a graph has nodes")
+        let outputs = self.graph.outputs.iter();
+        outputs.map(|o| values[o.node].shallow_clone()).collect()
     }
 
     fn compute(&self, node: &Node, values: &[Tensor], images: &Tensor, train: bool) -> Tensor {

@@ -51,7 +51,7 @@ pub fn sphereface20() -> Graph {
             output: EMBEDDING_LEN,
         },
     );
-    builder.finish(
+    builder.finish_backbone(
         "sphereface20".into(),
         AlignTemplate::Sphereface112x96,
         EMBEDDING_LEN,

@@ -42,7 +42,7 @@ struct Measured<'a> {
 impl MeasureTraining {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let recipe = Recipe::read(&self.config)?;
-        let template = recipe.backbone.graph()?.template;
+        let template = recipe.backbone.graph()?.template();
         let data = self.data.as_deref();
         let set = prepare(&recipe.data, data, template, recipe.seed, &cache()?)?;
         let set = Arc::new(set);

@@ -1,5 +1,7 @@
 //! The commands, one file each.
 
+mod add_detector;
+mod detect;
 mod evaluate;
 mod experiment;
 mod illustrate;
@@ -7,6 +9,7 @@ mod measure_training;
 mod report;
 mod synthesize;
 mod train;
+mod train_detector;
 
 use clap::{Parser, Subcommand};
 
@@ -27,6 +30,8 @@ enum Command {
     Report(report::Report),
     MeasureTraining(measure_training::MeasureTraining),
     Illustrate(illustrate::Illustrate),
+    Detect(detect::Detect),
+    AddDetector(add_detector::AddDetector),
 }
 
 impl Cli {
@@ -39,6 +44,8 @@ impl Cli {
             Command::Report(report) => report.run(),
             Command::MeasureTraining(measure) => measure.run(),
             Command::Illustrate(illustrate) => illustrate.run(),
+            Command::Detect(detect) => detect.run(),
+            Command::AddDetector(add) => add.run(),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Report {
     /// The faces that the run was on.
     fn faces(&self) -> anyhow::Result<PackedSet> {
         let recipe: Recipe = toml::from_str(&report::run_info(&self.run)?.recipe_toml)?;
-        let (data, template) = (self.data.as_deref(), recipe.backbone.graph()?.template);
+        let (data, template) = (self.data.as_deref(), recipe.backbone.graph()?.template());
         Ok(prepare(
             &recipe.data,
             data,

@@ -1,11 +1,13 @@
 //! `train`: a run from recipe to bundle.
 
+use super::train_detector;
 use anyhow::Context;
 use clap::Args;
 use host_trainer::config::Recipe;
 use host_trainer::dataset::loader::TrainingSet;
 use host_trainer::dataset::packed::PackedSet;
 use host_trainer::dataset::{held_out_people, prepare};
+use host_trainer::detector::is_detector;
 use host_trainer::distill::Teacher;
 use host_trainer::evaluate::ENROLLED_PAIRS;
 use host_trainer::evaluate::confidence::CAVEAT;
@@ -39,6 +41,9 @@ pub(crate) struct Train {
 
 impl Train {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
+        if is_detector(&self.config) {
+            return train_detector::run(&self.config, self.data.as_deref(), &self.out);
+        }
         distributed::start()?;
         let recipe = distributed::first_makes(|| Recipe::read(&self.config))?;
         let (out, device) = (&self.out, native::device());
@@ -47,7 +52,7 @@ impl Train {
         let data = self.data.as_deref();
         let cache = cache()?;
         let set = distributed::first_makes(|| {
-            prepare(&recipe.data, data, graph.template, recipe.seed, &cache)
+            prepare(&recipe.data, data, graph.template(), recipe.seed, &cache)
         })?;
         let held_out = held_out_people(&set, recipe.data.held_out(), recipe.seed)?;
         let set = Arc::new(set);
@@ -68,7 +73,7 @@ impl Train {
         }
         // Before the training: the working tree may change meanwhile.
         let provenance = provenance(&recipe, &digest);
-        let len = graph.embedding_len as usize;
+        let len = graph.embedding_len() as usize;
         let teacher = recipe.distillation.as_ref();
         let teacher = teacher
             .map(|config| {
@@ -143,7 +148,7 @@ fn say_problems(set: &PackedSet, out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let json = serde_json::to_vec_pretty(value)?;
     Ok(edge_runtime::atomic_file::write(path, &json, None)?)
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::detector::{DetectorRecipe, is_detector};
 use crate::loss::{Scale, Schedule};
 use crate::optimize::RateSchedule;
 
@@ -10,9 +11,16 @@ fn configs() -> PathBuf {
 fn every_recipe_of_the_project_is_usable() {
     let mut count = 0;
     for entry in std::fs::read_dir(configs()).unwrap() {
-        let recipe = Recipe::read(&entry.unwrap().path()).unwrap();
-        assert_eq!(toml::from_str::<Recipe>(&recipe.to_toml()).unwrap(), recipe);
+        let path = entry.unwrap().path();
         count += 1;
+        if is_detector(&path) {
+            let recipe = DetectorRecipe::read(&path).unwrap();
+            let again: DetectorRecipe = toml::from_str(&recipe.to_toml()).unwrap();
+            assert_eq!(again, recipe);
+            continue;
+        }
+        let recipe = Recipe::read(&path).unwrap();
+        assert_eq!(toml::from_str::<Recipe>(&recipe.to_toml()).unwrap(), recipe);
     }
     assert!(count >= 4);
 }

@@ -43,6 +43,13 @@ pub struct FoundImage {
     stamp: (u64, i64),
 }
 
+impl FoundImage {
+    /// In pixels of the image.
+    pub fn landmarks(&self) -> &Landmarks {
+        &self.landmarks
+    }
+}
+
 /// What several folders hold together.
 #[derive(Debug, Default)]
 pub struct Found {

@@ -148,7 +148,7 @@ fn record_set(
 pub fn held_out_people(set: &PackedSet, share: f64, seed: u64) -> Result<HashSet<u32>, DataError> {
     let mut images: BTreeMap<u32, usize> = BTreeMap::new();
     (0..set.len()).for_each(|i| *images.entry(set.person(i)).or_default() += 1);
-    let is_held_out = |person: u32| held_out(&set.people()[person as usize], share, seed);
+    let is_held_out = |person: u32| held_out_name(&set.people()[person as usize], share, seed);
     let (measured, trained): (Vec<_>, Vec<_>) = images.iter().partition(|(p, _)| is_held_out(**p));
     if trained.len() < 2 {
         return Err(DataError::TooFewPeople(trained.len()));
@@ -165,7 +165,8 @@ pub fn held_out_people(set: &PackedSet, share: f64, seed: u64) -> Result<HashSet
     Ok(measured.into_iter().map(|(person, _)| *person).collect())
 }
 
-fn held_out(name: &str, share: f64, seed: u64) -> bool {
+/// Whether a person of that name is among the `share` that is kept out of training.
+pub(crate) fn held_out_name(name: &str, share: f64, seed: u64) -> bool {
     let digest = Digest::of(format!("{seed} {name}").as_bytes());
     let first: [u8; 8] = digest.0[..8].try_into().expect("a digest has 32 bytes");
     u64::from_be_bytes(first) < (share * u64::MAX as f64) as u64
@@ -178,12 +179,12 @@ mod tests {
     #[test]
     fn the_share_is_held_out_and_depends_on_name_and_seed_alone() {
         let held: Vec<bool> = (0..1000)
-            .map(|i| held_out(&synthetic_name(i), 0.2, 1))
+            .map(|i| held_out_name(&synthetic_name(i), 0.2, 1))
             .collect();
         let count = held.iter().filter(|h| **h).count();
         assert!((150..250).contains(&count), "{count}");
-        assert!((0..1000).any(|i| held_out(&synthetic_name(i), 0.2, 2) != held[i as usize]));
-        assert!((0..1000).all(|i| !held[i as usize] || held_out(&synthetic_name(i), 0.4, 1)));
+        assert!((0..1000).any(|i| held_out_name(&synthetic_name(i), 0.2, 2) != held[i as usize]));
+        assert!((0..1000).all(|i| !held[i as usize] || held_out_name(&synthetic_name(i), 0.4, 1)));
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub fn weights(module: &Module) -> Weights {
         .collect()
 }
 
-/// An ONNX model (opset 13, IR version 8) of the graph: input `input` `[1, 3, H, W]`, output
-/// `face_embedding` `[1, embedding_len]`, not normalized to unit length.
+/// An ONNX model (opset 13, IR version 8) of the graph: input `input` `[1, 3, H, W]`, and the
+/// graph's outputs; an embedding is not normalized to unit length.
 ///
 /// # Panics
 /// If `weights` are not those of `graph`.
@@ -46,17 +46,11 @@ pub fn onnx(graph: &Graph, weights: &Weights, precision: Precision) -> Vec<u8> {
         };
         values.push(value);
     }
-    let (height, width) = (
-        graph.template.height() as i64,
-        graph.template.width() as i64,
-    );
-    let output = values.last().expect("a graph has nodes");
-    writer.finish(
-        &graph.name,
-        [1, 3, height, width],
-        output,
-        [1, graph.embedding_len],
-    )
+    let [height, width] = graph.size;
+    for output in &graph.outputs {
+        writer.output(&output.name, &values[output.node], &output.shape);
+    }
+    writer.finish(&graph.name, [1, 3, height, width])
 }
 
 /// Writes one node and gives the name of its value.

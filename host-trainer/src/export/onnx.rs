@@ -18,6 +18,7 @@ pub(super) struct Writer {
     precision: Precision,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
+    outputs: Vec<ValueInfoProto>,
 }
 
 impl Writer {
@@ -26,6 +27,7 @@ impl Writer {
             precision,
             nodes: Vec::new(),
             initializers: Vec::new(),
+            outputs: Vec::new(),
         }
     }
 
@@ -118,23 +120,22 @@ impl Writer {
         name.into()
     }
 
-    /// The bytes of the model; its output is named [`OUTPUT`].
-    pub(super) fn finish(
-        mut self,
-        name: &str,
-        input: [i64; 4],
-        last: &str,
-        output: [i64; 2],
-    ) -> Vec<u8> {
-        self.node("embedding.output", "Identity", &[last], vec![]);
+    /// Lets a value leave the model under that name.
+    pub(super) fn output(&mut self, name: &str, value: &str, shape: &[i64]) {
+        self.node(&format!("{name}.output"), "Identity", &[value], vec![]);
         let renamed = self.nodes.last_mut().expect("just written");
-        renamed.output = vec![OUTPUT.into()];
+        renamed.output = vec![name.into()];
+        self.outputs.push(value_info(name, shape));
+    }
+
+    /// The bytes of the model.
+    pub(super) fn finish(self, name: &str, input: [i64; 4]) -> Vec<u8> {
         let graph = GraphProto {
             node: self.nodes,
             name: name.into(),
             initializer: self.initializers,
             input: vec![value_info("input", &input)],
-            output: vec![value_info(OUTPUT, &output)],
+            output: self.outputs,
             ..GraphProto::default()
         };
         let model = ModelProto {
@@ -151,9 +152,6 @@ impl Writer {
         model.encode_to_vec()
     }
 }
-
-/// Name of the model's output; no layer has it.
-const OUTPUT: &str = "face_embedding";
 
 fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto {

@@ -57,7 +57,7 @@ pub(super) fn learn(seed: u64, loss_toml: &str) -> Result<Learned, IllustrateErr
     let set = Arc::new(prepare(
         &recipe.data,
         None,
-        graph.template,
+        graph.template(),
         seed,
         dir.path(),
     )?);
@@ -75,7 +75,7 @@ pub(super) fn learn(seed: u64, loss_toml: &str) -> Result<Learned, IllustrateErr
         .map(|i| (i / FRESH, pictures + i % FRESH))
         .collect();
     let face = |&(person, number): &(u64, u64)| {
-        synthetic_face(seed, person, number, graph.template)
+        synthetic_face(seed, person, number, graph.template())
             .pixels()
             .to_vec()
     };
@@ -115,7 +115,10 @@ mod tests {
     fn the_recipe_is_usable() {
         let recipe = recipe(5, AM_SOFTMAX);
         assert_eq!(
-            (recipe.seed, recipe.backbone.graph().unwrap().embedding_len),
+            (
+                recipe.seed,
+                recipe.backbone.graph().unwrap().embedding_len()
+            ),
             (5, 3)
         );
         assert!(recipe.loss.to_string().contains("m=0.35"));

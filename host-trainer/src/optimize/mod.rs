@@ -1,26 +1,41 @@
-//! Stochastic gradient descent whose state can be saved; `schedule` is its learning rate, `average`
-//! the moving average of the weights.
+//! Optimizers whose state can be saved; `schedule` is their learning rate, `average` the moving
+//! average of the weights.
 
 mod average;
+mod optimizer;
 mod schedule;
-mod sgd;
 
 pub use average::Average;
+pub use optimizer::{NotFinite, Optimizer};
 pub use schedule::RateSchedule;
-pub use sgd::{NotFinite, Sgd};
 
 use serde::{Deserialize, Serialize};
 
-/// SGD with momentum, and how the learning rate changes.
+/// How gradients become steps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Gradient descent with momentum.
+    #[default]
+    Sgd,
+    /// Each weight's step by the size of its own gradients, decay apart from them (Loshchilov and
+    /// Hutter 2019, arXiv:1711.05101), for networks that are to give numbers rather than classes.
+    AdamW,
+}
+
+/// The method, and how the learning rate changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OptimizerConfig {
+    /// How gradients become steps.
+    #[serde(default)]
+    pub method: Method,
     /// Learning rate after the warm-up, above 0.
     pub learning_rate: f64,
     /// Steps in which the learning rate climbs to that, evenly; 0 for none.
     #[serde(default)]
     pub warmup_steps: u64,
-    /// Share of the last update that is kept, 0 to 1.
+    /// Share of the last update that is kept, 0 to 1; with AdamW below 1.
     pub momentum: f64,
     /// Shrinks the weights of convolutions and linear layers, 0 to 1.
     pub weight_decay: f64,
@@ -55,6 +70,10 @@ impl OptimizerConfig {
                 "learning_rate must be above 0",
             ),
             (unit(self.momentum), "momentum must be in 0 to 1"),
+            (
+                self.method == Method::Sgd || self.momentum < 1.0,
+                "momentum must be below 1 with AdamW",
+            ),
             (unit(self.weight_decay), "weight_decay must be in 0 to 1"),
             (
                 unit(self.bias_weight_decay),

@@ -10,7 +10,8 @@ use tch::{Device, Kind, Tensor};
 /// A batch as the network takes it: `[B, 3, H, W]` f32 with the channels innermost in memory,
 /// normalized as [`InputSpec::prepare`] does.
 pub fn images(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
-    normalized(&pixels(batch, input, device).to_kind(Kind::Float), input)
+    let faces = pixels(batch, input, device).to_kind(Kind::Float);
+    normalized(&faces, input.pixel_order, input.mean, input.std)
 }
 
 /// The same, changed as the recipe's augmentation says.
@@ -26,7 +27,7 @@ pub(super) fn augmented(
 ) -> Tensor {
     let faces = pixels(batch, input, device);
     let faces = augment(&faces, &recipe.augmentation, recipe.seed, first);
-    normalized(&faces, input)
+    normalized(&faces, input.pixel_order, input.mean, input.std)
 }
 
 /// `[B, 3, H, W]` bytes, RGB.
@@ -39,15 +40,20 @@ fn pixels(batch: &Batch, input: &InputSpec, device: Device) -> Tensor {
 }
 
 /// Orders the planes of `[B, 3, H, W]` f32, RGB in 0 to 255, and subtracts and divides.
-fn normalized(faces: &Tensor, input: &InputSpec) -> Tensor {
+pub(crate) fn normalized(
+    faces: &Tensor,
+    pixel_order: PixelOrder,
+    mean: [f32; 3],
+    std: [f32; 3],
+) -> Tensor {
     let row = |values: [f32; 3]| {
         Tensor::from_slice(&values)
             .view([1, 3, 1, 1])
             .to_device(faces.device())
     };
-    let planes = match input.pixel_order {
+    let planes = match pixel_order {
         PixelOrder::Rgb => faces.shallow_clone(),
         PixelOrder::Bgr => faces.flip([1]),
     };
-    native::channels_last(&((planes - row(input.mean)) / row(input.std)))
+    native::channels_last(&((planes - row(mean)) / row(std)))
 }

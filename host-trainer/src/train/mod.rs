@@ -9,6 +9,7 @@ mod state;
 mod tests;
 
 pub use batch::images;
+pub(crate) use batch::normalized;
 
 use crate::backbone::Module;
 use crate::checkpoint::CheckpointError;
@@ -68,6 +69,15 @@ pub enum TrainError {
         step: u64,
         /// The file.
         named: PathBuf,
+    },
+    /// The same of a detector.
+    #[error(
+        "the loss is not finite at step {step}: lower [optimizer] learning_rate, or set max_gradient_norm, and start with \
+         a new --out; the last checkpoint in this one is from before"
+    )]
+    DetectorNotFinite {
+        /// The step, from 1.
+        step: u64,
     },
     /// The checkpoint is of a longer run.
     #[error(

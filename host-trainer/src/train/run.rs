@@ -9,7 +9,7 @@ use crate::distributed;
 use crate::generator::Generator;
 use crate::loss::Head;
 use crate::native;
-use crate::optimize::{Average, NotFinite, Sgd};
+use crate::optimize::{Average, NotFinite, Optimizer};
 use shared::preprocess::InputSpec;
 use tch::{Device, Kind, Tensor};
 
@@ -19,7 +19,7 @@ pub(super) struct Run<'a> {
     pub(super) device: Device,
     pub(super) module: Module,
     head: Head,
-    sgd: Sgd,
+    optimizer: Optimizer,
     pub(super) average: Option<Average>,
     teacher: Option<&'a Teacher>,
 }
@@ -30,12 +30,12 @@ impl<'a> Run<'a> {
         let generator = Generator::seeded(recipe.seed);
         let graph = recipe.backbone.graph().expect("checked with the recipe");
         let input = recipe.input_spec(&graph);
-        let shape = (classes, graph.embedding_len);
+        let shape = (classes, graph.embedding_len());
         let rate = recipe.training.class_sample_rate;
         let head = Head::new(&recipe.loss, shape, rate, recipe.seed, device, &generator);
         let module = Module::new(graph, device, &generator);
         let own = module.trainable().map(named);
-        let sgd = Sgd::new(recipe.optimizer.clone(), own.chain(head.tensors()));
+        let optimizer = Optimizer::new(recipe.optimizer.clone(), own.chain(head.tensors()));
         let average = recipe
             .optimizer
             .average_decay
@@ -46,7 +46,7 @@ impl<'a> Run<'a> {
             device,
             module,
             head,
-            sgd,
+            optimizer,
             average,
             teacher,
         }
@@ -63,7 +63,7 @@ impl<'a> Run<'a> {
         let averages = self.average.iter().flat_map(Average::averages);
         weights
             .chain(self.head.tensors())
-            .chain(self.sgd.velocities().map(prefixed("velocity")))
+            .chain(self.optimizer.state())
             .chain(averages.map(prefixed("average")))
             .collect()
     }
@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
             .optimizer
             .learning_rate_at(step, self.recipe.training.steps);
         distributed::mean(&[&sum]);
-        self.sgd.step(rate, &active)?;
+        self.optimizer.step(step, rate, Some(&active))?;
         self.module.clamp_slopes();
         if let Some(average) = &mut self.average {
             average.step(step);

@@ -33,7 +33,7 @@ fn run(
     teacher: Option<&Teacher>,
 ) -> (tempfile::TempDir, Result<Vec<f32>, TrainError>) {
     let dir = tempfile::tempdir().unwrap();
-    let template = recipe.backbone.graph().unwrap().template;
+    let template = recipe.backbone.graph().unwrap().template();
     let trained = train(&Job {
         recipe,
         set: set(dir.path(), template),

@@ -46,6 +46,7 @@ fn every_impossible_manifest_has_its_error() {
         change(&mut changed);
         changed.model_digest = digest_of(&changed.input, changed.mirror_sum);
         let forged = Bundle {
+            detector: None,
             manifest: changed.clone(),
             model: b"onnx".into(),
         };

@@ -79,6 +79,13 @@ pub fn render(person: &Identity, number: u64) -> Picture {
     }
 }
 
+/// A frame with a backdrop alone, the `number`th of a seed.
+pub fn empty_room(seed: u64, number: u64) -> RgbImage {
+    let mut stream = Stream::new(*b"room\0\0\0\0", seed, 0, number);
+    let nuisance = Nuisance::draw(&mut stream);
+    camera::expose(&nuisance.camera, backdrop::paint(&nuisance.backdrop))
+}
+
 /// Everything of the person, from the back to the front.
 fn paint(scene: &mut Scene<'_>, t: &Traits, nuisance: &Nuisance, lips: &Lips<'_>, salt: u32) {
     let expression = &nuisance.expression;

@@ -1,6 +1,6 @@
 //! The update of the weights.
 
-use super::OptimizerConfig;
+use super::{Method, OptimizerConfig};
 use crate::distributed;
 use crate::loss::Active;
 use std::collections::BTreeMap;
@@ -10,8 +10,14 @@ use tch::{Kind, Tensor};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotFinite;
 
-/// SGD with momentum, as PyTorch defines it: `v = momentum * v + gradient; w -= rate * v`.
-pub struct Sgd {
+/// AdamW's share of the old mean square that is kept, and what keeps it from dividing by zero:
+/// PyTorch's values.
+const SQUARE_KEPT: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// SGD with momentum (`v = momentum * v + gradient; w -= rate * v`) or AdamW, as PyTorch defines
+/// them.
+pub struct Optimizer {
     config: OptimizerConfig,
     slots: BTreeMap<String, Slot>,
 }
@@ -19,6 +25,8 @@ pub struct Sgd {
 struct Slot {
     weight: Tensor,
     velocity: Tensor,
+    /// Mean square of the gradients; AdamW alone keeps it.
+    square: Option<Tensor>,
 }
 
 /// A gradient, and which rows of the weight of that name it is for.
@@ -28,14 +36,16 @@ struct Gradient {
     values: Tensor,
 }
 
-impl Sgd {
+impl Optimizer {
     /// Takes the tensors to change, by name, all of them at rest.
     pub fn new(
         config: OptimizerConfig,
         weights: impl IntoIterator<Item = (String, Tensor)>,
     ) -> Self {
+        let zeros = |weight: &Tensor| weight.detach().zeros_like();
         let slot = |weight: Tensor| Slot {
-            velocity: weight.detach().zeros_like(),
+            velocity: zeros(&weight),
+            square: (config.method == Method::AdamW).then(|| zeros(&weight)),
             weight,
         };
         let slots = weights
@@ -46,11 +56,13 @@ impl Sgd {
     }
 
     /// Changes every weight by its gradient, the mean of those of all ranks, which is cleared. Of
-    /// class weights that were sampled, only the rows in use change, and keep their own momentum.
+    /// class weights that were sampled, if any, only the rows in use change, and keep their own momentum.
+    ///
+    /// - `step`: how many were done before
     ///
     /// # Errors
     /// [`NotFinite`]; the weights are as they were.
-    pub fn step(&mut self, rate: f64, active: &Active) -> Result<(), NotFinite> {
+    pub fn step(&mut self, step: u64, rate: f64, active: Option<&Active>) -> Result<(), NotFinite> {
         let _guard = tch::no_grad_guard();
         let gradients = self.gradients(active);
         // Before anything is decided, so that all ranks decide the same.
@@ -63,19 +75,19 @@ impl Sgd {
         let longest = self.config.max_gradient_norm.unwrap_or(f64::INFINITY);
         let share = if norm > longest { longest / norm } else { 1.0 };
         for gradient in gradients {
-            self.change(gradient, rate, share);
+            self.change(gradient, step, rate, share);
         }
         self.clear();
         Ok(())
     }
 
-    fn gradients(&self, active: &Active) -> Vec<Gradient> {
+    fn gradients(&self, active: Option<&Active>) -> Vec<Gradient> {
         let own = self.slots.iter().map(|(name, slot)| Gradient {
             name: name.clone(),
             rows: None,
             values: slot.weight.grad(),
         });
-        let sampled = active.sampled();
+        let sampled = active.and_then(Active::sampled);
         let sampled = sampled.into_iter().flat_map(|(rows, named)| {
             named.into_iter().map(move |(name, weight)| Gradient {
                 name,
@@ -88,7 +100,7 @@ impl Sgd {
             .collect()
     }
 
-    fn change(&mut self, gradient: Gradient, rate: f64, share: f64) {
+    fn change(&mut self, gradient: Gradient, step: u64, rate: f64, share: f64) {
         let slot = self
             .slots
             .get_mut(&gradient.name)
@@ -98,6 +110,7 @@ impl Sgd {
             None => all.shallow_clone(),
         };
         let (mut weight, mut velocity) = (in_use(&slot.weight), in_use(&slot.velocity));
+        let mut square = slot.square.as_ref().map(in_use);
         let decay = match weight.dim() > 1 {
             true => self.config.weight_decay,
             false => self.config.bias_weight_decay,
@@ -106,15 +119,32 @@ impl Sgd {
         if share < 1.0 {
             values *= share;
         }
-        if decay > 0.0 {
-            values += &weight * decay;
+        let momentum = self.config.momentum;
+        if let Some(square) = &mut square {
+            weight *= 1.0 - rate * decay;
+            velocity *= momentum;
+            velocity += &values * (1.0 - momentum);
+            *square *= SQUARE_KEPT;
+            *square += &values * &values * (1.0 - SQUARE_KEPT);
+            // Both began at zero, which the early steps make up for.
+            let steps = step as f64 + 1.0;
+            let [first, second] = [momentum, SQUARE_KEPT].map(|kept| 1.0 - kept.powf(steps));
+            let size = (&*square / second).sqrt() + EPSILON;
+            weight -= &velocity / size * (rate / first);
+        } else {
+            if decay > 0.0 {
+                values += &weight * decay;
+            }
+            velocity *= momentum;
+            velocity += &values;
+            weight -= &velocity * rate;
         }
-        velocity *= self.config.momentum;
-        velocity += &values;
-        weight -= &velocity * rate;
         if let Some(rows) = &gradient.rows {
             let _ = slot.weight.index_copy_(0, rows, &weight);
             let _ = slot.velocity.index_copy_(0, rows, &velocity);
+            if let (Some(all), Some(square)) = (&mut slot.square, &square) {
+                let _ = all.index_copy_(0, rows, square);
+            }
         }
     }
 
@@ -124,9 +154,14 @@ impl Sgd {
         }
     }
 
-    /// The velocities by the names of their weights: what a checkpoint must keep.
-    pub fn velocities(&self) -> impl Iterator<Item = (&String, &Tensor)> {
-        self.slots.iter().map(|(name, slot)| (name, &slot.velocity))
+    /// What a checkpoint must keep: `velocity/<weight>`, and with AdamW `square/<weight>`.
+    pub fn state(&self) -> impl Iterator<Item = (String, Tensor)> {
+        self.slots.iter().flat_map(|(name, slot)| {
+            let velocity = Some((format!("velocity/{name}"), slot.velocity.shallow_clone()));
+            let square = slot.square.as_ref();
+            let square = square.map(|s| (format!("square/{name}"), s.shallow_clone()));
+            velocity.into_iter().chain(square)
+        })
     }
 }
 

@@ -1,0 +1,168 @@
+//! From a detector's outputs to faces.
+
+use super::Detection;
+use crate::network::{NetworkError, Plan};
+use shared::align::{AlignTemplate, Landmarks, Point, Similarity};
+use shared::detector::{CellOrder, DetectorLayout, FrameSpec, ScoreKind};
+
+/// Squares of two faces that overlap by more than this share of both together are one face.
+const SAME_FACE: f32 = 0.3;
+
+/// A level, with its outputs found among those of the network.
+pub(super) struct Grid {
+    stride: f32,
+    anchor: f32,
+    columns: usize,
+    cells: usize,
+    order: CellOrder,
+    score: ScoreKind,
+    /// Indices of outputs.
+    scores: Vec<usize>,
+    landmarks: usize,
+}
+
+impl Grid {
+    /// The levels of a layout.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoOutput`], [`NetworkError::OutputLength`].
+    pub(super) fn all(
+        layout: &DetectorLayout,
+        input: &FrameSpec,
+        plan: &Plan,
+    ) -> Result<Vec<Self>, NetworkError> {
+        let find = |name: &String, len: usize| {
+            let at = plan.names().iter().position(|n| n == name);
+            let at = at.ok_or_else(|| NetworkError::NoOutput(name.clone()))?;
+            match plan.lens()[at] {
+                found if found == len => Ok(at),
+                found => Err(NetworkError::OutputLength {
+                    found,
+                    expected: len,
+                }),
+            }
+        };
+        let levels = layout.levels.iter().map(|level| {
+            let side = |side: u16| usize::from(side.div_ceil(level.stride));
+            let columns = side(input.width);
+            let cells = columns * side(input.height);
+            let scores: Result<_, _> = level.scores.iter().map(|name| find(name, cells)).collect();
+            Ok(Self {
+                stride: level.stride.into(),
+                anchor: layout.anchor,
+                columns,
+                cells,
+                order: layout.order,
+                score: layout.score,
+                scores: scores?,
+                landmarks: find(&level.landmarks, 10 * cells)?,
+            })
+        });
+        levels.collect()
+    }
+
+    /// What the cells with at least that score say.
+    pub(super) fn candidates(&self, outputs: &[Vec<f32>], threshold: f32) -> Vec<Detection> {
+        let candidate = |cell: usize| {
+            let score = self.score(outputs, cell);
+            // A score that is not a number is below every threshold.
+            (score >= threshold).then(|| Detection {
+                score,
+                landmarks: self.landmarks(&outputs[self.landmarks], cell),
+            })
+        };
+        (0..self.cells).filter_map(candidate).collect()
+    }
+
+    fn score(&self, outputs: &[Vec<f32>], cell: usize) -> f32 {
+        let probability = |output: &usize| match self.score {
+            ScoreKind::Logit => 1.0 / (1.0 + (-outputs[*output][cell]).exp()),
+            ScoreKind::Probability => outputs[*output][cell].clamp(0.0, 1.0),
+        };
+        let product: f32 = self.scores.iter().map(probability).product();
+        match self.scores.len() {
+            1 => product,
+            2 => product.sqrt(),
+            n => product.powf(1.0 / n as f32),
+        }
+    }
+
+    fn landmarks(&self, output: &[f32], cell: usize) -> Landmarks {
+        let anchor = |index: usize| (index as f32 + self.anchor) * self.stride;
+        let (x, y) = (anchor(cell % self.columns), anchor(cell / self.columns));
+        let number = |i: usize| {
+            let offset = match self.order {
+                CellOrder::NumbersFirst => output[i * self.cells + cell],
+                CellOrder::CellsFirst => output[cell * 10 + i],
+            };
+            offset * self.stride
+        };
+        Landmarks(std::array::from_fn(|i| {
+            Point::new(x + number(2 * i), y + number(2 * i + 1))
+        }))
+    }
+}
+
+/// The square that a crop of the face would show.
+#[derive(Clone, Copy)]
+struct Square {
+    center: Point,
+    side: f32,
+}
+
+impl Square {
+    /// `None` where the landmarks make no face.
+    fn of(landmarks: &Landmarks) -> Option<Self> {
+        let template = AlignTemplate::Arcface112x112;
+        let to_crop = Similarity::fit_any_size(landmarks, &template.landmarks()).ok()?;
+        let side = template.width() as f32;
+        Some(Self {
+            center: to_crop.inverted().apply(Point::new(side / 2.0, side / 2.0)),
+            side: side / to_crop.scale(),
+        })
+    }
+
+    /// What both cover, of what either covers.
+    fn overlap(&self, other: &Self) -> f32 {
+        let shared = |a: f32, b: f32| {
+            let low = (a - self.side / 2.0).max(b - other.side / 2.0);
+            let high = (a + self.side / 2.0).min(b + other.side / 2.0);
+            (high - low).max(0.0)
+        };
+        let both = shared(self.center.x, other.center.x) * shared(self.center.y, other.center.y);
+        both / (self.side * self.side + other.side * other.side - both)
+    }
+}
+
+/// One face of all candidates that overlap: the surest one's score, and the mean of their
+/// landmarks by their scores, which is nearer to the truth than those of one cell.
+pub(super) fn merge(mut candidates: Vec<Detection>) -> Vec<Detection> {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let squared = candidates
+        .iter()
+        .map(|d| Some((*d, Square::of(&d.landmarks)?)));
+    let mut rest: Vec<(Detection, Square)> = squared.flatten().collect();
+    let mut faces = Vec::new();
+    while let Some(&(best, square)) = rest.first() {
+        let (same, other): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|(_, s)| s.overlap(&square) > SAME_FACE);
+        rest = other;
+        faces.push(Detection {
+            score: best.score,
+            landmarks: mean(&same),
+        });
+    }
+    faces
+}
+
+fn mean(candidates: &[(Detection, Square)]) -> Landmarks {
+    let weights: f32 = candidates.iter().map(|(d, _)| d.score).sum();
+    Landmarks(std::array::from_fn(|i| {
+        let sum = |axis: fn(&Point) -> f32| -> f32 {
+            let terms = candidates.iter();
+            terms.map(|(d, _)| d.score * axis(&d.landmarks.0[i])).sum()
+        };
+        Point::new(sum(|p| p.x) / weights, sum(|p| p.y) / weights)
+    }))
+}

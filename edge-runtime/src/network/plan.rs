@@ -1,0 +1,155 @@
+//! ONNX bytes to something that runs.
+
+use super::{NetworkError, weights};
+use prost::Message;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
+use tract_onnx::pb::{GraphProto, ModelProto, tensor_shape_proto::dimension, type_proto};
+use tract_onnx::prelude::*;
+
+/// A network of one f32 input and f32 outputs.
+pub(crate) struct Plan {
+    plan: Arc<TypedRunnableModel>,
+    shape: [usize; 4],
+    names: Vec<String>,
+    lens: Vec<usize>,
+}
+
+impl Plan {
+    /// Checks and optimizes a network that takes `shape`, and runs it once on zeros.
+    ///
+    /// # Errors
+    /// [`NetworkError`]; what only fails when run fails here.
+    pub(crate) fn build(model: &[u8], shape: [usize; 4]) -> Result<Self, NetworkError> {
+        let mut proto = ModelProto::decode(model)?;
+        let graph = proto.graph.as_mut().ok_or(NetworkError::NoGraph)?;
+        check_input(graph, shape)?;
+        let names = graph.output.iter().map(|o| o.name.clone()).collect();
+        weights::unpack(graph)?;
+        // Tract answers some impossible graphs with a panic (an output that no node makes, say);
+        // nothing of its half-built state outlives the closure.
+        let built = panic::catch_unwind(AssertUnwindSafe(|| optimize(&proto, shape)));
+        let (plan, lens) =
+            built.unwrap_or_else(|panic| Err(NetworkError::Unsupported(crate::said(&*panic))))?;
+        Ok(Self {
+            plan,
+            shape,
+            names,
+            lens,
+        })
+    }
+
+    /// Outputs by their names, in the order in which [`Self::run`] gives them.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// How many numbers each output has.
+    pub(crate) fn lens(&self) -> &[usize] {
+        &self.lens
+    }
+
+    /// Whether the outputs have those numbers of numbers.
+    ///
+    /// # Errors
+    /// [`NetworkError::Ports`], [`NetworkError::OutputLength`].
+    pub(crate) fn check_outputs(&self, expected: &[usize]) -> Result<(), NetworkError> {
+        if self.lens.len() != expected.len() {
+            return Err(NetworkError::Ports {
+                inputs: 1,
+                outputs: self.lens.len(),
+                expected: expected.len(),
+            });
+        }
+        let mut pairs = self.lens.iter().zip(expected);
+        match pairs.find(|(found, expected)| found != expected) {
+            Some((found, expected)) => Err(NetworkError::OutputLength {
+                found: *found,
+                expected: *expected,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The numbers of all outputs for as many planes as the input takes.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`].
+    pub(crate) fn run(&self, planes: &[f32]) -> Result<Vec<Vec<f32>>, NetworkError> {
+        run(&self.plan, &self.shape, planes).map_err(unsupported)
+    }
+}
+
+fn run(
+    plan: &Arc<TypedRunnableModel>,
+    shape: &[usize],
+    planes: &[f32],
+) -> TractResult<Vec<Vec<f32>>> {
+    let input = Tensor::from_shape(shape, planes)?;
+    let numbers = |output: &TValue| -> TractResult<Vec<f32>> {
+        let view = output.to_plain_array_view::<f32>()?;
+        Ok(view.iter().copied().collect())
+    };
+    plan.run(tvec!(input.into()))?.iter().map(numbers).collect()
+}
+
+fn unsupported(error: TractError) -> NetworkError {
+    NetworkError::Unsupported(format!("{error:#}"))
+}
+
+/// The plan and how many numbers each output has.
+fn optimize(
+    proto: &ModelProto,
+    shape: [usize; 4],
+) -> Result<(Arc<TypedRunnableModel>, Vec<usize>), NetworkError> {
+    let build = || {
+        let mut model = tract_onnx::onnx()
+            // Shapes noted for a symbolic batch would contradict the batch of one.
+            .with_ignore_value_info(true)
+            .model_for_proto_model(proto)?;
+        model.set_input_fact(0, f32::fact(shape).into())?;
+        model.into_optimized()?.into_runnable()
+    };
+    let plan = build().map_err(unsupported)?;
+    let zeros = vec![0.0; shape.iter().product()];
+    let outputs = run(&plan, &shape, &zeros).map_err(unsupported)?;
+    Ok((plan, outputs.iter().map(Vec::len).collect()))
+}
+
+/// One input of that shape (dimensions may be left open).
+fn check_input(graph: &GraphProto, expected: [usize; 4]) -> Result<(), NetworkError> {
+    // Older files list the weights among the inputs.
+    let is_weight = |name: &str| graph.initializer.iter().any(|w| w.name == name);
+    let inputs: Vec<_> = graph.input.iter().filter(|i| !is_weight(&i.name)).collect();
+    let [input] = inputs.as_slice() else {
+        return Err(NetworkError::Ports {
+            inputs: inputs.len(),
+            outputs: graph.output.len(),
+            expected: 1,
+        });
+    };
+    let tensor = input.r#type.as_ref().and_then(|t| t.value.as_ref());
+    let shape = |found: String| NetworkError::InputShape { found, expected };
+    let Some(type_proto::Value::TensorType(tensor)) = tensor else {
+        return Err(shape("something that is no tensor".into()));
+    };
+    let dims: Option<Vec<_>> = tensor.shape.as_ref().map(|shape| {
+        let fixed = |value: &Option<dimension::Value>| match value {
+            Some(dimension::Value::DimValue(n)) => Some(*n),
+            _ => None,
+        };
+        shape.dim.iter().map(|d| fixed(&d.value)).collect()
+    });
+    let fits = |dims: &Vec<Option<i64>>| {
+        let same = |(dim, want): (&Option<i64>, &usize)| dim.is_none_or(|d| d == *want as i64);
+        dims.len() == 4 && dims.iter().zip(&expected).all(same)
+    };
+    let is_float = tensor.elem_type == weights::FLOAT;
+    if is_float && dims.as_ref().is_none_or(fits) {
+        return Ok(());
+    }
+    let element = if is_float { "f32" } else { "no f32" };
+    let number = |d: &Option<i64>| d.map_or("?".into(), |n| n.to_string());
+    let dims: Vec<_> = dims.iter().flatten().map(number).collect();
+    Err(shape(format!("{element} [{}]", dims.join(", "))))
+}

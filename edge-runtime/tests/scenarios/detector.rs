@@ -1,0 +1,210 @@
+//! A detector that takes bright squares for faces: what it finds, and where.
+
+use crate::onnx;
+use crate::scene::bundle_of;
+use edge_runtime::detect::Detector;
+use edge_runtime::network::NetworkError;
+use image::{Rgb, RgbImage};
+use shared::align::{AlignTemplate, Landmarks, Point};
+use shared::bundle::{Bundle, BundleError, Precision};
+use shared::detector::{
+    CellOrder, DetectorLayout, DetectorLevel, DetectorManifest, FrameSpec, ScoreKind, SelfTestFrame,
+};
+use shared::digest::Digest;
+use shared::preprocess::PixelOrder;
+
+const WIDTH: u32 = 96;
+const HEIGHT: u32 = 64;
+/// Side of the faces that it finds, in pixels.
+const SIDE: f32 = 16.0;
+
+/// Landmarks of a face around a point, as the template has them.
+fn face_at(x: f32, y: f32) -> Landmarks {
+    let place = |p: Point| {
+        let unit = |at: f32| (at - 56.0) / 112.0 * SIDE;
+        Point::new(x + unit(p.x), y + unit(p.y))
+    };
+    Landmarks(AlignTemplate::Arcface112x112.landmarks().0.map(place))
+}
+
+/// Cells of 8x8 pixels; the score is the mean brightness, the landmarks are always the same.
+fn detector(order: CellOrder) -> (DetectorManifest, Vec<u8>) {
+    let offsets = face_at(0.0, 0.0).0.map(|p| [p.x / 8.0, p.y / 8.0]);
+    let model = onnx::bytes(&onnx::bright_cells(
+        [HEIGHT as usize, WIDTH as usize],
+        offsets.as_flattened(),
+        order == CellOrder::CellsFirst,
+    ));
+    let manifest = DetectorManifest {
+        name: "bright squares".into(),
+        precision: Precision::F32,
+        input: FrameSpec {
+            width: WIDTH as u16,
+            height: HEIGHT as u16,
+            pixel_order: PixelOrder::Rgb,
+            mean: [0.0; 3],
+            std: [255.0; 3],
+        },
+        layout: DetectorLayout {
+            order,
+            score: ScoreKind::Probability,
+            anchor: 0.5,
+            levels: vec![DetectorLevel {
+                stride: 8,
+                scores: vec!["score".into(), "score".into()],
+                landmarks: "landmarks".into(),
+            }],
+        },
+        threshold: 0.5,
+        digest: Digest::of(&model),
+        self_test: vec![],
+        provenance: String::new(),
+    };
+    (manifest, model)
+}
+
+/// A black frame with bright rectangles: left, top, width, height, brightness.
+fn frame(width: u32, height: u32, bright: &[[u32; 5]]) -> RgbImage {
+    let inside = |[left, top, w, h, _]: &&[u32; 5], x: u32, y: u32| {
+        (*left..left + w).contains(&x) && (*top..top + h).contains(&y)
+    };
+    RgbImage::from_fn(width, height, |x, y| {
+        let found = bright.iter().find(|r| inside(r, x, y));
+        Rgb([found.map_or(0, |r| r[4] as u8); 3])
+    })
+}
+
+fn assert_face(landmarks: &Landmarks, x: f32, y: f32, scale: f32) {
+    let expected = face_at(0.0, 0.0).0;
+    for (own, unit) in landmarks.0.iter().zip(expected) {
+        let (dx, dy) = (own.x - (x + unit.x * scale), own.y - (y + unit.y * scale));
+        assert!(
+            dx.abs() < 0.05 * scale && dy.abs() < 0.05 * scale,
+            "{landmarks:?}"
+        );
+    }
+}
+
+#[test]
+fn faces_are_found_where_they_are_the_surest_first() {
+    for order in [CellOrder::NumbersFirst, CellOrder::CellsFirst] {
+        let (manifest, model) = detector(order);
+        let detector = Detector::from_onnx(&model, &manifest).unwrap();
+        let image = frame(WIDTH, HEIGHT, &[[8, 16, 8, 8, 204], [72, 40, 8, 8, 255]]);
+        let found = detector.detect(&image).unwrap();
+        assert_eq!(found.len(), 2);
+        assert!((found[0].score - 1.0).abs() < 1e-5 && (found[1].score - 0.8).abs() < 1e-5);
+        assert_face(&found[0].landmarks, 76.0, 44.0, 1.0);
+        assert_face(&found[1].landmarks, 12.0, 20.0, 1.0);
+        assert_eq!(detector.detect(&frame(WIDTH, HEIGHT, &[])).unwrap(), []);
+    }
+}
+
+#[test]
+fn what_overlaps_is_one_face_between_its_cells() {
+    let (manifest, model) = detector(CellOrder::NumbersFirst);
+    let detector = Detector::from_onnx(&model, &manifest).unwrap();
+    // Two cells side by side, 255 and 153: their mean by weight lies at 3/8 of a cell.
+    let image = frame(WIDTH, HEIGHT, &[[16, 16, 8, 8, 255], [24, 16, 8, 8, 153]]);
+    let found = detector.detect(&image).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_face(&found[0].landmarks, 20.0 + 3.0, 20.0, 1.0);
+}
+
+#[test]
+fn frames_of_any_size_are_fitted_and_the_places_mapped_back() {
+    let (manifest, model) = detector(CellOrder::NumbersFirst);
+    let detector = Detector::from_onnx(&model, &manifest).unwrap();
+    // Four times as large; and square, with bars left and right: 32 of 96 pixels. The middle of
+    // the first pixel is 0 in both.
+    let large = frame(4 * WIDTH, 4 * HEIGHT, &[[128, 96, 32, 32, 255]]);
+    let found = detector.detect(&large).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_face(&found[0].landmarks, 4.0 * 36.5 - 0.5, 4.0 * 28.5 - 0.5, 4.0);
+    let square = frame(128, 128, &[[32, 64, 16, 16, 255]]);
+    let found = detector.detect(&square).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_face(&found[0].landmarks, 2.0 * 20.5 - 0.5, 2.0 * 36.5 - 0.5, 2.0);
+}
+
+#[test]
+fn a_layout_that_does_not_fit_the_network_is_refused() {
+    let check = |change: &dyn Fn(&mut DetectorManifest), needle: &str| {
+        let (mut manifest, model) = detector(CellOrder::NumbersFirst);
+        change(&mut manifest);
+        let error: NetworkError = Detector::from_onnx(&model, &manifest).err().unwrap();
+        assert!(error.to_string().contains(needle), "{error}");
+    };
+    check(
+        &|m| m.layout.levels[0].landmarks = "points".into(),
+        "no output \"points\"",
+    );
+    check(
+        &|m| m.layout.levels[0].stride = 16,
+        "gives 96, the manifest says 24 numbers",
+    );
+    check(
+        &|m| m.input.width = 64,
+        "the network takes f32 [1, 3, 64, 96]",
+    );
+}
+
+#[test]
+fn a_bundle_keeps_its_detector_and_refuses_one_without_meaning() {
+    let (manifest, model) = detector(CellOrder::NumbersFirst);
+    let bundle = bundle_of(1)
+        .with_detector(manifest.clone(), model.clone())
+        .unwrap();
+    let read = Bundle::decode(&bundle.encode().unwrap()).unwrap();
+    assert_eq!(read.detector().unwrap(), (&manifest, model.as_slice()));
+    assert!(Detector::load(&read).unwrap().is_some());
+    assert!(Detector::load(&bundle_of(1)).unwrap().is_none());
+    let check = |change: &dyn Fn(&mut DetectorManifest), needle: &str| {
+        let mut manifest = manifest.clone();
+        change(&mut manifest);
+        let error: BundleError = bundle_of(1)
+            .with_detector(manifest, model.clone())
+            .unwrap_err();
+        assert!(error.to_string().contains(needle), "{error}");
+    };
+    check(&|m| m.threshold = 1.0, "detector's threshold");
+    check(&|m| m.threshold = f32::NAN, "detector's threshold");
+    check(&|m| m.input.std[1] = 0.0, "detector's input");
+    check(&|m| m.layout.levels[0].stride = 0, "detector's layout");
+    check(&|m| m.layout.levels.clear(), "detector's layout");
+    check(
+        &|m| m.digest = Digest::of(b"another"),
+        "put together from two",
+    );
+    let short = SelfTestFrame {
+        pixels: vec![0; 5],
+        score: 1.0,
+        landmarks: face_at(0.0, 0.0),
+    };
+    check(
+        &|m| m.self_test.push(short.clone()),
+        "detector's self-test frame",
+    );
+}
+
+#[test]
+fn the_self_test_tells_another_face() {
+    let (mut manifest, model) = detector(CellOrder::NumbersFirst);
+    let detector = Detector::from_onnx(&model, &manifest).unwrap();
+    let told = |manifest: &DetectorManifest| {
+        let error = detector.self_test(manifest);
+        error.map_or_else(|e| e.to_string(), |n| format!("{n} frames"))
+    };
+    assert!(told(&manifest).contains("no self-test frames"));
+    let image = frame(WIDTH, HEIGHT, &[[16, 16, 8, 8, 255]]);
+    manifest.self_test.push(SelfTestFrame {
+        pixels: image.into_raw(),
+        score: 1.0,
+        landmarks: face_at(20.0, 20.0),
+    });
+    assert_eq!(told(&manifest), "1 frames");
+    manifest.self_test[0].landmarks = face_at(20.1, 20.0);
+    assert!(told(&manifest).contains("self-test frame 1"));
+    manifest.self_test[0].landmarks = face_at(f32::NAN, 20.0);
+    assert!(told(&manifest).contains("self-test frame 1"));
+}
