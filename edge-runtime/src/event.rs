@@ -140,7 +140,10 @@ impl fmt::Display for Event {
                 )
             }
             Self::Reembedded { people } => {
-                write!(f, "another model: new templates of {people} people, from kept faces")
+                write!(
+                    f,
+                    "another model: new templates of {people} people, from kept faces"
+                )
             }
             Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),
             Self::Frame(frame) => {

@@ -186,7 +186,10 @@ mod tests {
         let crops = KeptCrops::new(&faces).unwrap();
         let bytes = crops.encode().unwrap();
         let read = KeptCrops::decode(&bytes).unwrap();
-        assert_eq!((read.faces().unwrap(), read.template()), (faces.into(), wide));
+        assert_eq!(
+            (read.faces().unwrap(), read.template()),
+            (faces.into(), wide)
+        );
         assert_eq!(bytes.len(), 16 + 1 + 1 + 2 * (3 + 37_632) + 32);
 
         assert_eq!(KeptCrops::new(&[]), None);

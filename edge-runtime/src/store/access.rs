@@ -57,7 +57,10 @@ impl Store {
     }
 
     /// Opens the database to change it, and erases what the change removed.
-    pub(super) fn write<T>(&self, job: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, StoreError> {
+    pub(super) fn write<T>(
+        &self,
+        job: impl FnOnce(&Database) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
         let locked = self.lock(false)?;
         let folder = &self.0.settings.folder;
         locked.sweep().map_err(|e| self.fault(folder, e))?;
@@ -138,7 +141,10 @@ pub(super) fn open_file(path: &Path, check: bool) -> Result<Database, Fault> {
 }
 
 /// What a damaged file makes the database panic with is an error, too.
-pub(super) fn guarded<T>(path: &Path, job: impl FnOnce() -> Result<T, Fault>) -> Result<T, StoreError> {
+pub(super) fn guarded<T>(
+    path: &Path,
+    job: impl FnOnce() -> Result<T, Fault>,
+) -> Result<T, StoreError> {
     match panic::catch_unwind(AssertUnwindSafe(job)) {
         Ok(done) => done.map_err(|fault| fault.of(path)),
         Err(panic) => Err(StoreError::Damaged {
@@ -157,7 +163,10 @@ pub(super) fn private(folder: &Path) -> Result<(), StoreError> {
     })?;
     if !metadata.is_dir() {
         let source = io::ErrorKind::NotADirectory.into();
-        return Err(StoreError::Folder { path: path(), source });
+        return Err(StoreError::Folder {
+            path: path(),
+            source,
+        });
     }
     let mode = mode(&metadata);
     if mode & 0o077 != 0 {

@@ -117,7 +117,9 @@ fn found(vault: &Vault, folder: &Path, path: &Path) -> Result<(), Fault> {
     database.close()?;
     beside.as_file().sync_all().map_err(io)?;
     beside.persist(path).map_err(|error| io(error.error))?;
-    Folder::of(path).and_then(|folder| folder.sync()).map_err(io)
+    Folder::of(path)
+        .and_then(|folder| folder.sync())
+        .map_err(io)
 }
 
 /// The files of an earlier release, ordered by name.
@@ -147,7 +149,10 @@ pub(super) fn not_imported(path: &Path) -> RecordError {
 fn read_old(path: &Path) -> Result<EnrollmentRecord, String> {
     let bytes = capped_file::read(path, OLD_MAX_LEN).map_err(|error| error.to_string())?;
     let record = EnrollmentRecord::decode(&bytes).map_err(|error| error.to_string())?;
-    match path.file_stem().is_some_and(|stem| stem == record.subject()) {
+    match path
+        .file_stem()
+        .is_some_and(|stem| stem == record.subject())
+    {
         true => Ok(record),
         false => Err("the record is of another person than its name says".into()),
     }

@@ -153,7 +153,10 @@ impl Chunks {
         let mut before = 0;
         loop {
             let kept = block.len();
-            let read = file.by_ref().take(BLOCK_LEN as u64).read_to_end(&mut block)?;
+            let read = file
+                .by_ref()
+                .take(BLOCK_LEN as u64)
+                .read_to_end(&mut block)?;
             let is_chunk = |bytes: &[u8]| {
                 self.begins[usize::from(u16::from_le_bytes([bytes[0], bytes[1]]))]
                     && self.chunks.contains(bytes)
@@ -178,7 +181,9 @@ mod tests {
     fn noise(len: usize) -> Vec<u8> {
         let mut state = 1_u64;
         let next = |_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             (state >> 56) as u8
         };
         (0..len).map(next).collect()
@@ -211,7 +216,13 @@ mod tests {
         fs::write(dir.path().join("a"), [1; 10]).unwrap();
         fs::write(dir.path().join("old/b"), [2; 20]).unwrap();
         let erased = search(dir.path(), &removed).unwrap().ok().unwrap();
-        assert_eq!(erased, Erased { files: 2, bytes: 30 });
+        assert_eq!(
+            erased,
+            Erased {
+                files: 2,
+                bytes: 30
+            }
+        );
         let copy = [&[0; 33][..], &removed[0]].concat();
         fs::write(dir.path().join("old/b"), copy).unwrap();
         let found = search(dir.path(), &removed).unwrap().err().unwrap();

@@ -72,7 +72,9 @@ pub enum StoreError {
         key: PathBuf,
     },
     /// The log was changed from outside.
-    #[error("the log was changed from outside, or is damaged: {0}; keep a copy of the store as evidence, then run `edge-runtime audit --restart`")]
+    #[error(
+        "the log was changed from outside, or is damaged: {0}; keep a copy of the store as evidence, then run `edge-runtime audit --restart`"
+    )]
     Log(String),
     /// Somebody of that name is enrolled.
     #[error("{0}: already enrolled; use --replace to enroll anew, or another name")]
@@ -93,7 +95,9 @@ pub enum StoreError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The change was made, and what it replaced may still be on the disk.
-    #[error("the change is made, and what was removed may still be in the store's files: {0}; correct that, and the next command that changes the store erases it")]
+    #[error(
+        "the change is made, and what was removed may still be in the store's files: {0}; correct that, and the next command that changes the store erases it"
+    )]
     NotErased(Box<StoreError>),
     /// What was removed is still there.
     #[error("{}: at byte {at} there is still a part of the record that was removed; remove that file if it is a copy, and report this if it is the store", path.display())]

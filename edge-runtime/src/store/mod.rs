@@ -152,7 +152,9 @@ impl Store {
         self.judge(manifest, |subject, record| {
             listed.push(Listed { subject, record });
         })?;
-        listed.sort_by(|a, b| (a.subject.is_none(), &a.subject).cmp(&(b.subject.is_none(), &b.subject)));
+        listed.sort_by(|a, b| {
+            (a.subject.is_none(), &a.subject).cmp(&(b.subject.is_none(), &b.subject))
+        });
         Ok(listed)
     }
 
@@ -190,7 +192,9 @@ impl Store {
         self.write(|database| {
             vault::change(database, |tx| {
                 let vault = &self.0.vault;
-                events.into_iter().try_for_each(|(at_ms, event)| vault.append(tx, at_ms, [event]))
+                events
+                    .into_iter()
+                    .try_for_each(|(at_ms, event)| vault.append(tx, at_ms, [event]))
             })
         })
     }
@@ -208,9 +212,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn restart_log(&self) -> Result<(), StoreError> {
-        self.write(|database| {
-            vault::change(database, |tx| self.0.vault.restart_log(tx, now_ms()))
-        })
+        self.write(|database| vault::change(database, |tx| self.0.vault.restart_log(tx, now_ms())))
     }
 
     /// Forgets the crops of everybody; returns of how many people.
@@ -256,7 +258,9 @@ impl Store {
         })?;
         for (row, why) in unreadable {
             let mut names = names.iter();
-            let subject = names.find(|name| self.0.vault.keys.row(name) == row).cloned();
+            let subject = names
+                .find(|name| self.0.vault.keys.row(name) == row)
+                .cloned();
             take(subject.clone(), Err(unusable(subject, row, why)));
         }
         for old in begin::old_files(&self.0.settings.folder)? {
@@ -271,7 +275,10 @@ impl Store {
         let record = found.and_then(Result::ok);
         let bytes = record.map(|record| record.encode()).transpose()?;
         // What comes before the name and the templates is the same in other people's records.
-        Ok(bytes.iter().map(|bytes| bytes[PERSONAL..].to_vec()).collect())
+        Ok(bytes
+            .iter()
+            .map(|bytes| bytes[PERSONAL..].to_vec())
+            .collect())
     }
 }
 

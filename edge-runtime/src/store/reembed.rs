@@ -55,7 +55,9 @@ impl Store {
                 Ok((record, vault.crops(tx, subject)?))
             })?;
             // Removed or enrolled anew meanwhile.
-            let (Some(record), crops) = kept else { continue };
+            let (Some(record), crops) = kept else {
+                continue;
+            };
             match again(&record, crops.as_ref(), network) {
                 Ok(record) => new.push((record, crops)),
                 Err(reason) => renewed.left.push((subject.clone(), reason)),
@@ -94,6 +96,11 @@ fn again(
     let templates = faces.iter().map(|face| Ok(network.embed(face)?.embedding));
     let templates: Result<_, crate::network::NetworkError> = templates.collect();
     let templates = templates.map_err(|error| error.to_string())?;
-    EnrollmentRecord::new(record.subject(), network.model(), templates, record.enrolled_at)
-        .map_err(|error| error.to_string())
+    EnrollmentRecord::new(
+        record.subject(),
+        network.model(),
+        templates,
+        record.enrolled_at,
+    )
+    .map_err(|error| error.to_string())
 }

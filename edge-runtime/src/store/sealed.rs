@@ -41,11 +41,7 @@ pub(super) fn seal(key: &[u8; 32], about: About<'_>, plain: &[u8]) -> Result<Vec
 }
 
 /// Opens a seal; `None` if a bit is not as it was sealed, or if it is about something else.
-pub(super) fn open(
-    key: &[u8; 32],
-    about: About<'_>,
-    sealed: &[u8],
-) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(key: &[u8; 32], about: About<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (version, sealed) = sealed.split_first()?;
     let (nonce, msg) = sealed.split_first_chunk::<NONCE_LEN>()?;
     if *version != VERSION {
@@ -69,7 +65,11 @@ mod tests {
         assert_eq!(sealed.len(), 1 + 24 + 8 + 16);
         assert_eq!(open(&[1; 32], ABOUT, &sealed).unwrap()[..], b"template"[..]);
         assert!(open(&[2; 32], ABOUT, &sealed).is_none());
-        for about in [About("test", b"ben"), About("tes", b"t\0ada"), About("", b"")] {
+        for about in [
+            About("test", b"ben"),
+            About("tes", b"t\0ada"),
+            About("", b""),
+        ] {
             assert!(open(&[1; 32], about, &sealed).is_none());
         }
         for bit in 0..sealed.len() * 8 {
@@ -88,7 +88,9 @@ mod tests {
         // draft-irtf-cfrg-xchacha-03, appendix A.3.1, with its tag.
         let key: [u8; 32] = std::array::from_fn(|i| 0x80 + i as u8);
         let nonce: [u8; 24] = std::array::from_fn(|i| 0x40 + i as u8);
-        let aad = [0x50, 0x51, 0x52, 0x53, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7];
+        let aad = [
+            0x50, 0x51, 0x52, 0x53, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7,
+        ];
         let msg = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
         let payload = Payload { msg, aad: &aad };
         let cipher = XChaCha20Poly1305::new((&key).into());

@@ -1,8 +1,8 @@
 //! `[store]` of `door.toml`: where people's data lies, and how much of it.
 
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::Deserialize;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

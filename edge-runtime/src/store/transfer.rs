@@ -137,7 +137,10 @@ fn unpack(
         envelope::decode(Kind::SealedTransfer, &bytes).map_err(|error| damaged(&error))?;
     let plain = sealed::open(secret.key(), ABOUT, &sealed);
     let plain = plain.ok_or_else(|| {
-        refused(from, "it was changed, or the key is not the one that was made with it")
+        refused(
+            from,
+            "it was changed, or the key is not the one that was made with it",
+        )
     })?;
     let transfer = Transfer::decode(&plain).map_err(|error| damaged(&error))?;
     let person = |traveler: &Traveler| {

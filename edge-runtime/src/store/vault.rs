@@ -11,8 +11,8 @@ use super::error::{Fault, StoreError};
 use super::key::Keys;
 use super::sealed::{self, About};
 use redb::{
-    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageBackend,
-    TableDefinition, WriteTransaction,
+    Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    StorageBackend, TableDefinition, WriteTransaction,
 };
 use shared::audit::{AuditEvent, What};
 use shared::enrollment::{EnrollmentError, EnrollmentRecord};

@@ -31,7 +31,7 @@ pub(crate) struct Camera<'a> {
 pub(super) fn simulated() -> Result<DocumentMut> {
     let mut config = read(&workspace::root().join(EXAMPLE))?;
     config["bundle"] = value(BUNDLE);
-    config["store"] = value(STORE);
+    config["store"]["folder"] = value(STORE);
     config["door"]["driver"] = value("simulated");
     see(&mut config, FRAMES, LANDMARKS);
     Ok(config)
