@@ -303,3 +303,6 @@ fn now_ms() -> u64 {
     let millis = since.unwrap_or_default().as_millis();
     u64::try_from(millis).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
