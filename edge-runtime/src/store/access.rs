@@ -21,21 +21,11 @@ impl Store {
     /// Reads the database as it is between two changes.
     pub(super) fn read<T>(
         &self,
-        mut job: impl FnMut(&Vault, &ReadTransaction) -> Result<T, Fault>,
+        job: impl FnOnce(&Vault, &ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         let path = self.database();
-        for _ in 0..2 {
-            let locked = self.lock(true)?;
-            let read = guarded(&path, || vault::read(&path, |tx| job(&self.0.vault, tx)))?;
-            drop(locked);
-            match read {
-                Some(read) => return Ok(read),
-                // It was not closed: opening it to change it puts it right.
-                None => self.write(|_| Ok(()))?,
-            }
-        }
-        let reason = "it does not stay closed".into();
-        Err(StoreError::Damaged { path, reason })
+        let _locked = self.lock(true)?;
+        guarded(&path, || vault::read(&path, |tx| job(&self.0.vault, tx)))
     }
 
     /// Changes people, and tells a running door.

@@ -1,6 +1,6 @@
 //! Opening a store, and making one at the first start, of what an earlier release left.
 
-use super::access::{guarded, lock, open_file, private};
+use super::access::{guarded, lock, private};
 use super::error::{Fault, KeyError, RecordError, StoreError};
 use super::vault::{self, Person, Vault};
 use super::{DATABASE, Inner, Settings, Store, erase, key, now_ms};
@@ -26,7 +26,12 @@ pub(super) fn open(settings: &Settings) -> Result<Store, StoreError> {
         source,
     };
     if !folder.exists() {
-        let made = make_private(folder).and_then(|()| Folder::of(folder)?.sync());
+        let made = make_private(folder).or_else(|error| match error.kind() {
+            // By another program, meanwhile.
+            io::ErrorKind::AlreadyExists => Ok(()),
+            _ => Err(error),
+        });
+        let made = made.and_then(|()| Folder::of(folder)?.sync());
         made.map_err(|source| fault(folder, source))?;
     }
     private(folder)?;
@@ -77,16 +82,7 @@ pub(super) fn open(settings: &Settings) -> Result<Store, StoreError> {
 
 /// That the key is this store's.
 fn check_key(vault: &Vault, path: &Path, key: &Path) -> Result<(), StoreError> {
-    let is_mine = || guarded(path, || vault::read(path, |tx| vault.is_mine(tx, path)));
-    let mine = match is_mine()? {
-        Some(mine) => Some(mine),
-        None => {
-            // It was not closed: opening it to change it puts it right.
-            guarded(path, || Ok(open_file(path, true)?.close()?))?;
-            is_mine()?
-        }
-    };
-    if mine == Some(true) {
+    if guarded(path, || vault::read(path, |tx| vault.is_mine(tx, path)))? {
         return Ok(());
     }
     Err(KeyError::Wrong {
@@ -167,7 +163,7 @@ pub(super) fn erase_old_files(store: &Inner, _locked: &Folder) -> Result<(), Sto
         let stored = guarded(&path, || {
             vault::read(&path, |tx| store.vault.find(tx, record.subject()))
         })?;
-        if stored.flatten().and_then(Result::ok) == Some(record) {
+        if stored.and_then(Result::ok) == Some(record) {
             let file = OpenOptions::new().write(true).open(&old);
             let erased = file.and_then(erase::wipe);
             let removed = erased.and_then(|()| atomic_file::remove(&old));

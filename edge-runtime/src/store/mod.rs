@@ -10,6 +10,7 @@ mod erase;
 mod error;
 mod key;
 mod log;
+mod overlay;
 mod reembed;
 mod sealed;
 mod settings;

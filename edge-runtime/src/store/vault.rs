@@ -9,6 +9,7 @@
 
 use super::error::{Fault, StoreError};
 use super::key::Keys;
+use super::overlay::Overlay;
 use super::sealed::{self, About};
 use redb::{
     Builder, Database, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata,
@@ -17,6 +18,7 @@ use redb::{
 use shared::audit::{AuditEvent, What};
 use shared::enrollment::{EnrollmentError, EnrollmentRecord};
 use shared::store::KeptCrops;
+use std::fs::File;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -66,15 +68,19 @@ pub(super) fn open(backend: impl StorageBackend, check: bool) -> Result<Database
     Ok(builder.create_with_backend(backend)?)
 }
 
-/// Reads a database that nobody changes; `None` if it was not closed after its last change.
+/// Reads a database that nobody changes. One that was not closed is put right in memory.
 pub(super) fn read<T>(
     path: &Path,
     job: impl FnOnce(&ReadTransaction) -> Result<T, Fault>,
-) -> Result<Option<T>, Fault> {
+) -> Result<T, Fault> {
     let mut builder = Builder::new();
     match builder.set_cache_size(CACHE_BYTES).open_read_only(path) {
-        Ok(database) => job(&database.begin_read()?).map(Some),
-        Err(redb::DatabaseError::RepairAborted) => Ok(None),
+        Ok(database) => job(&database.begin_read()?),
+        Err(redb::DatabaseError::RepairAborted) => {
+            let overlay = File::open(path).and_then(Overlay::of);
+            let overlay = overlay.map_err(redb::StorageError::Io)?;
+            job(&open(overlay, true)?.begin_read()?)
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -7,23 +7,23 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_edge-runtime");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_edge-runtime");
 
-struct Said {
-    status: i32,
-    lines: Vec<String>,
-    errors: String,
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) lines: Vec<String>,
+    pub(crate) errors: String,
 }
 
 impl Said {
-    fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         let parse = |line: &String| serde_json::from_str(line).unwrap();
         self.lines.iter().map(parse).collect()
     }
 }
 
 /// Runs the program in the scene's folder.
-fn call(scene: &Scene, arguments: &str) -> Said {
+pub(crate) fn call(scene: &Scene, arguments: &str) -> Said {
     let mut command = Command::new(PROGRAM);
     command.current_dir(scene.path("."));
     let output = command.args(arguments.split(' ')).output().unwrap();
@@ -38,7 +38,7 @@ fn call(scene: &Scene, arguments: &str) -> Said {
     }
 }
 
-fn name(path: &Path) -> &str {
+pub(crate) fn name(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
