@@ -5,7 +5,8 @@
 
 use super::error::{Fault, StoreError};
 use super::sealed::{self, About};
-use super::vault::{CHAIN, LOG, META, Vault};
+use super::vault::{self, CHAIN, LOG, META, Vault};
+use super::{Store, now_ms};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use shared::audit::{AuditEntry, AuditEvent, Chain, ChainError, What};
 use shared::digest::Digest;
@@ -29,6 +30,39 @@ pub struct Verified {
     pub entries: u64,
     /// Digest of the newest entry, or of the newest that was let go.
     pub head: Digest,
+}
+
+impl Store {
+    /// Adds to the log.
+    ///
+    /// # Errors
+    /// [`StoreError`], and then nothing was added.
+    pub fn append(&self, events: Vec<(u64, AuditEvent)>) -> Result<(), StoreError> {
+        self.write(|database| {
+            vault::change(database, |tx| {
+                let vault = &self.0.vault;
+                events
+                    .into_iter()
+                    .try_for_each(|(at_ms, event)| vault.append(tx, at_ms, [event]))
+            })
+        })
+    }
+
+    /// Gives every entry of the log to `take`, oldest first, and says whether the log is whole.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`] says where it is broken; others.
+    pub fn verify_log(&self, mut take: impl FnMut(Logged)) -> Result<Verified, StoreError> {
+        self.read(|vault, tx| vault.verify(tx, &mut take))
+    }
+
+    /// Begins a new log in place of a damaged one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn restart_log(&self) -> Result<(), StoreError> {
+        self.write(|database| vault::change(database, |tx| self.0.vault.restart_log(tx, now_ms())))
+    }
 }
 
 impl Vault {

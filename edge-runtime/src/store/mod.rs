@@ -185,37 +185,6 @@ impl Store {
         }
     }
 
-    /// Adds to the log.
-    ///
-    /// # Errors
-    /// [`StoreError`], and then nothing was added.
-    pub fn append(&self, events: Vec<(u64, AuditEvent)>) -> Result<(), StoreError> {
-        self.write(|database| {
-            vault::change(database, |tx| {
-                let vault = &self.0.vault;
-                events
-                    .into_iter()
-                    .try_for_each(|(at_ms, event)| vault.append(tx, at_ms, [event]))
-            })
-        })
-    }
-
-    /// Gives every entry of the log to `take`, oldest first, and says whether the log is whole.
-    ///
-    /// # Errors
-    /// [`StoreError::Log`] says where it is broken; others.
-    pub fn verify_log(&self, mut take: impl FnMut(Logged)) -> Result<Verified, StoreError> {
-        self.read(|vault, tx| vault.verify(tx, &mut take))
-    }
-
-    /// Begins a new log in place of a damaged one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn restart_log(&self) -> Result<(), StoreError> {
-        self.write(|database| vault::change(database, |tx| self.0.vault.restart_log(tx, now_ms())))
-    }
-
     /// Forgets the crops of everybody; returns of how many people.
     ///
     /// # Errors

@@ -16,7 +16,6 @@ use edge_runtime::network::Network;
 use edge_runtime::pipeline::{Pipeline, RunError};
 use edge_runtime::store::Store;
 use embedded_hal::digital::{OutputPin, PinState};
-use redb::{Database, ReadableTable, TableDefinition};
 use shared::align::AlignTemplate;
 use shared::bundle::{
     Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace, model_digest,
@@ -130,28 +129,6 @@ impl Scene {
 
     pub(crate) fn store(&self) -> Store {
         Store::open(&self.config().store).unwrap()
-    }
-
-    /// Changes sealed rows of a table of the store, as one without the key could.
-    pub(crate) fn change_sealed(
-        &self,
-        table: &str,
-        change: impl Fn(&mut Vec<([u8; 32], Vec<u8>)>),
-    ) {
-        let database = Database::open(self.path("people/store.redb")).unwrap();
-        let transaction = database.begin_write().unwrap();
-        let definition = TableDefinition::<&[u8; 32], &[u8]>::new(table);
-        let mut table = transaction.open_table(definition).unwrap();
-        let rows = table.iter().unwrap().map(Result::unwrap);
-        let mut rows: Vec<_> = rows
-            .map(|(row, s)| (*row.value(), s.value().to_vec()))
-            .collect();
-        change(&mut rows);
-        for (row, sealed) in rows {
-            table.insert(&row, &sealed[..]).unwrap();
-        }
-        drop(table);
-        transaction.commit().unwrap();
     }
 
     /// Runs the door over the frames.

@@ -19,7 +19,7 @@ fn on_a_disk(scene: &Scene, script: &str) -> Option<String> {
             Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into())
         }
         other => {
-            println!("skipped: no disk can be mounted here: {other:?}");
+            eprintln!("skipped: no disk can be mounted here: {other:?}");
             None
         }
     }
@@ -55,7 +55,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     let Some(said) = on_a_disk(&scene, &script) else {
         return;
     };
-    println!("{said}");
+    eprintln!("{said}");
     // What is there can be read all the same.
     assert_eq!(
         said.matches(r#"{"subject":"ada","templates":1"#).count(),
@@ -91,7 +91,7 @@ fn from_a_read_only_disk_people_are_listed_and_nothing_is_changed() {
     let Some(said) = on_a_disk(&scene, &script) else {
         return;
     };
-    println!("{said}");
+    eprintln!("{said}");
     assert_eq!(
         said.matches(r#"{"subject":"ada","templates":1"#).count(),
         2,

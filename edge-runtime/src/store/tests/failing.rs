@@ -25,7 +25,7 @@ fn a_disk_that_is_full_at_any_write_loses_nothing() {
         step.run(&disk, || ()).unwrap();
         before = after;
     }
-    println!("{failures} writes refused");
+    eprintln!("{failures} writes refused");
     assert!(failures >= 500, "{failures}");
 }
 

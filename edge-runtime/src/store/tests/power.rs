@@ -7,8 +7,10 @@ const STEPS: u64 = 60;
 /// A disk writes so much at once; larger writes can be torn between.
 const SECTOR_LEN: usize = 512;
 
+type Fate = fn(&[Told], &mut Noise) -> Vec<Told>;
+
 /// What became of the writes that no sync had followed when the power went.
-const FATES: [fn(&[Told], &mut Noise) -> Vec<Told>; 5] = [
+const FATES: [Fate; 5] = [
     |unsynced, _| unsynced.into(),
     |_, _| Vec::new(),
     |unsynced, noise| some(unsynced, noise),
@@ -65,7 +67,9 @@ fn a_power_cut_at_any_write_loses_nothing_that_was_acknowledged() {
         }
     }
     let cuts = told.len();
-    println!("{cuts} cut points, reopened {reopened} times, {lost} times with writes lost or torn");
+    eprintln!(
+        "{cuts} cut points, reopened {reopened} times, {lost} times with writes lost or torn"
+    );
     assert!(cuts >= 1000, "{cuts}");
 }
 
