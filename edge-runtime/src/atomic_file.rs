@@ -177,6 +177,23 @@ mod tests {
     }
 
     #[test]
+    fn one_writes_or_several_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = || Folder::open(dir.path()).unwrap();
+        let lock = |folder: &Folder, shared| folder.lock(shared, Duration::ZERO).unwrap();
+        let (first, second, third) = (folder(), folder(), folder());
+        assert!(lock(&first, true) && lock(&second, true) && !lock(&third, false));
+        drop((first, second));
+        assert!(lock(&third, false) && !lock(&folder(), true));
+        let waiting = folder();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| waiting.lock(true, Duration::from_secs(60)).unwrap());
+            drop(third);
+            assert!(waits.join().unwrap());
+        });
+    }
+
+    #[test]
     fn a_removed_file_is_gone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");

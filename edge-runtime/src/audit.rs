@@ -17,7 +17,8 @@ const REFUSED_ONCE_IN_MS: u64 = 10_000;
 /// Writes the log of a running door.
 pub struct Recorder {
     queue: SyncSender<(u64, AuditEvent)>,
-    writer: JoinHandle<Result<(), StoreError>>,
+    /// Until it is found to have failed.
+    writer: Option<JoinHandle<Result<(), StoreError>>>,
     selection: Selection,
 }
 
@@ -31,7 +32,7 @@ impl Recorder {
         let writer = thread::Builder::new().name("log".into());
         Ok(Self {
             queue,
-            writer: writer.spawn(move || write(&store, &events))?,
+            writer: Some(writer.spawn(move || write(&store, &events))?),
             selection: Selection::default(),
         })
     }
@@ -40,30 +41,46 @@ impl Recorder {
     ///
     /// # Errors
     /// The log cannot be written, or not fast enough: the door must not go on unobserved.
-    /// [`Recorder::end`] says why.
     pub fn tell(&mut self, event: &Event) -> io::Result<()> {
+        // Noticed at the next event of any kind, not at the next that is written.
+        if self.writer.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(self.why());
+        }
         let Some(event) = self.selection.take(event) else {
             return Ok(());
         };
         let at = SystemTime::now().duration_since(UNIX_EPOCH);
         let at_ms = u64::try_from(at.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
-        self.queue.try_send((at_ms, event)).map_err(|error| {
-            io::Error::other(match error {
-                TrySendError::Full(_) => "the disk is too slow for the log",
-                TrySendError::Disconnected(_) => "the log cannot be written",
+        self.queue
+            .try_send((at_ms, event))
+            .map_err(|error| match error {
+                TrySendError::Full(_) => io::Error::other("the disk is too slow for the log"),
+                TrySendError::Disconnected(_) => self.why(),
             })
-        })
+    }
+
+    /// Why the thread ended that should be writing.
+    fn why(&mut self) -> io::Error {
+        let ended = self.writer.take().map(joined);
+        match ended {
+            Some(Err(error)) => io::Error::other(error),
+            _ => io::Error::other("the log cannot be written any more"),
+        }
     }
 
     /// Waits until everything is on the disk.
     ///
     /// # Errors
-    /// [`StoreError`] if something is not.
+    /// [`StoreError`] if something is not, and [`Recorder::tell`] has not said so.
     pub fn end(self) -> Result<(), StoreError> {
         drop(self.queue);
-        let ended = self.writer.join();
-        ended.unwrap_or_else(|panic| Err(StoreError::Log(crate::said(&*panic))))
+        self.writer.map_or(Ok(()), joined)
     }
+}
+
+fn joined(writer: JoinHandle<Result<(), StoreError>>) -> Result<(), StoreError> {
+    let ended = writer.join();
+    ended.unwrap_or_else(|panic| Err(StoreError::Log(crate::said(&*panic))))
 }
 
 fn write(store: &Store, events: &Receiver<(u64, AuditEvent)>) -> Result<(), StoreError> {

@@ -79,9 +79,10 @@ impl Run {
             // The log that fails tells so itself.
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
         }
-        // Why the log could not be written explains why the door stopped for it.
-        recorder.end()?;
-        ran.map(|()| ExitCode::SUCCESS)
+        let logged = recorder.end();
+        ran?;
+        logged?;
+        Ok(ExitCode::SUCCESS)
     }
 
     fn look<P: OutputPin + Send + 'static>(

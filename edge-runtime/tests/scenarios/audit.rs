@@ -83,6 +83,40 @@ fn a_door_that_cannot_start_has_it_in_the_log() {
     assert!(detail.contains("1 bytes are too few"), "{detail}");
 }
 
+#[test]
+fn a_door_whose_log_was_changed_stops_locked() {
+    let mut scene = Scene::new();
+    scene.enroll("eve");
+    (0..50).for_each(|_| drop(scene.shoot("frames", "ada")));
+    scene.configure("frames_per_second = 0", "frames_per_second = 20");
+    let database = Database::open(scene.path("people/store.redb")).unwrap();
+    let tx = database.begin_write().unwrap();
+    tx.open_table(META).unwrap().remove("chain").unwrap();
+    tx.commit().unwrap();
+    drop(database);
+    let run = call(&scene, "run --json --config door.toml");
+    assert_eq!(run.status, 2);
+    assert!(
+        run.errors.contains("the log was changed from outside"),
+        "{}",
+        run.errors
+    );
+    let last = run.json().pop().unwrap();
+    assert_eq!(last["event"], "stopped");
+    assert!(
+        last["reason"]
+            .as_str()
+            .unwrap()
+            .contains("does not run unobserved"),
+        "{last}"
+    );
+    // Nor is anybody enrolled or removed unlogged.
+    let removed = call(&scene, "remove --config door.toml eve");
+    assert!(removed.status == 2 && removed.errors.contains("audit --restart"));
+    assert_eq!(call(&scene, "audit --restart --config door.toml").status, 0);
+    assert_eq!(call(&scene, "remove --config door.toml eve").status, 0);
+}
+
 /// A store with a log of five entries.
 fn logged(folder: &Path) -> Store {
     let store = Store::open(&Settings::of(folder)).unwrap();
