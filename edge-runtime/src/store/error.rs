@@ -281,6 +281,11 @@ impl Fault {
             Self::Redb(redb::Error::Io(source)) if !is_content(&source) => {
                 StoreError::Disk { path, source }
             }
+            Self::Redb(redb::Error::DatabaseAlreadyOpen) => StoreError::Busy { path, waited_s: 0 },
+            Self::Redb(redb::Error::PreviousIo) => StoreError::Disk {
+                path,
+                source: io::Error::other("an earlier write failed"),
+            },
             Self::Redb(error) => StoreError::Damaged {
                 path,
                 reason: error.to_string(),

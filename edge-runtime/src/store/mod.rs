@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vault::{Unreadable, Vault};
+use zeroize::Zeroize;
 
 /// The database in the folder.
 pub const DATABASE: &str = "store.redb";
@@ -140,7 +141,9 @@ impl Store {
         traces.extend(sealed);
         let _locked = self.lock(true)?;
         let folder = &self.0.settings.folder;
-        let searched = erase::search(folder, &traces).map_err(|e| self.fault(folder, e))?;
+        let searched = erase::search(folder, &traces);
+        traces.zeroize();
+        let searched = searched.map_err(|e| self.fault(folder, e))?;
         searched.map_err(|erase::Found { path, at }| StoreError::StillThere { path, at })
     }
 
