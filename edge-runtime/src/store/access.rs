@@ -67,7 +67,7 @@ impl Store {
         self.0.checked.store(true, Ordering::Relaxed);
         let erased = guarded(&path, || self.erase(database));
         // What fails when it is closed is put right when it is opened: the change is on the disk.
-        drop(erased.map_err(|error| StoreError::NotErased(Box::new(error)))?);
+        drop(erased.map_err(StoreError::after_the_change)?);
         begin::erase_old_files(&self.0, &locked)?;
         Ok(done)
     }

@@ -96,9 +96,9 @@ pub enum StoreError {
     Read(#[from] ReadError),
     /// The change was made, and what it replaced may still be on the disk.
     #[error(
-        "the change is made, and what was removed may still be in the store's files: {0}; correct that, and the next command that changes the store erases it"
+        "the change is made, and what was removed may still be in the store's files: {0}; then the next command that changes the store erases it"
     )]
-    NotErased(Box<StoreError>),
+    NotErased(String),
     /// What was removed is still there.
     #[error("{}: at byte {at} there is still a part of the record that was removed; remove that file if it is a copy, and report this if it is the store", path.display())]
     StillThere {
@@ -264,6 +264,19 @@ impl From<EnvelopeError> for Fault {
 impl From<KeyError> for Fault {
     fn from(error: KeyError) -> Self {
         Self::Store(error.into())
+    }
+}
+
+impl StoreError {
+    /// The same of what was to be erased after a change that was made.
+    pub(super) fn after_the_change(self) -> Self {
+        Self::NotErased(match self {
+            Self::Disk { path, source } => {
+                format!("{}: {source}; {}", path.display(), disk_remedy(&source))
+            }
+            Self::Damaged { path, reason } => format!("{}: damaged: {reason}", path.display()),
+            error => error.to_string(),
+        })
     }
 }
 
