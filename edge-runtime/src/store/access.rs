@@ -1,7 +1,8 @@
 //! Taking turns at the database: a lock on the folder, the database open only while it is held.
 
 use super::erase::{self, Rewrite};
-use super::error::{Fault, StoreError};
+use super::error::StoreError;
+use super::fault::Fault;
 use super::vault::{self, Vault};
 use super::{DATABASE, MARKER, Store, begin, key};
 use crate::atomic_file::Folder;

@@ -1,7 +1,8 @@
 //! Opening a store, and making one at the first start, of what an earlier release left.
 
 use super::access::{guarded, lock, private};
-use super::error::{Fault, KeyError, RecordError, StoreError};
+use super::error::{KeyError, RecordError, StoreError};
+use super::fault::Fault;
 use super::vault::{self, Person, Vault};
 use super::{DATABASE, Inner, Settings, Store, erase, key, now_ms};
 use crate::atomic_file::{self, Folder};

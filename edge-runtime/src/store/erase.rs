@@ -1,7 +1,7 @@
 //! Making sure that what was removed is gone: a database keeps removed pages, so it is written
 //! anew without them, and then every file of the store is searched.
 
-use super::error::Fault;
+use super::fault::Fault;
 use super::vault::{self, CROPS, ERASE, LOG, META, PEOPLE};
 use crate::atomic_file::{self, Folder};
 use redb::backends::FileBackend;

@@ -3,7 +3,8 @@
 //! Without the key no entry can be read or made, and the ends cannot be changed: a log from which
 //! something was taken, or to which something was put, does not fit its ends any more.
 
-use super::error::{Fault, StoreError};
+use super::error::StoreError;
+use super::fault::Fault;
 use super::sealed::{self, About};
 use super::vault::{self, CHAIN, LOG, META, Vault};
 use super::{Store, now_ms};

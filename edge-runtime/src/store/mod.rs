@@ -8,6 +8,7 @@ mod access;
 mod begin;
 mod erase;
 mod error;
+mod fault;
 mod key;
 mod log;
 mod overlay;

@@ -1,6 +1,7 @@
 //! After a change of the model: new templates of the crops that were kept.
 
-use super::error::{Fault, StoreError};
+use super::error::StoreError;
+use super::fault::Fault;
 use super::vault::Person;
 use super::{Store, now_ms};
 use crate::network::Network;

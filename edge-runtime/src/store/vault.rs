@@ -7,7 +7,8 @@
 //! log     number -> sealed       AuditEntry
 //! ```
 
-use super::error::{Fault, StoreError};
+use super::error::StoreError;
+use super::fault::Fault;
 use super::key::Keys;
 use super::overlay::Overlay;
 use super::sealed::{self, About};

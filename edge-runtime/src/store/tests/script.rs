@@ -1,7 +1,7 @@
 //! What happens to a store in the tests of its faults, and what must be in it.
 
 use super::disk::Disk;
-use crate::store::error::Fault;
+use crate::store::fault::Fault;
 use crate::store::key::Keys;
 use crate::store::vault::{self, Person, Vault};
 use redb::ReadableDatabase;
