@@ -1,8 +1,11 @@
 //! Writing a file so that a power cut leaves the old one or the new one, whole.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 /// How the names of files begin that are still being written.
 const PREFIX: &str = ".writing-";
@@ -43,6 +46,11 @@ fn replace(path: &Path, bytes: &[u8], mode: Option<u32>) -> io::Result<()> {
     folder.sync()
 }
 
+/// An empty file beside `path`, to be written, synced and renamed over it; `mode` as in [`write`].
+pub(crate) fn beside(path: &Path, mode: Option<u32>) -> io::Result<NamedTempFile> {
+    builder(mode).tempfile_in(&Folder::of(path)?.path)
+}
+
 /// Removes a file and syncs its folder, so that it does not come back after a power cut.
 ///
 /// # Errors
@@ -77,10 +85,30 @@ impl Folder {
         self.file.as_ref().map_or(Ok(()), File::sync_all)
     }
 
-    /// Waits until no other process holds the lock, and holds it until `self` is dropped. What
-    /// killed writers left is then deleted, so whoever writes here must hold the lock.
-    pub(crate) fn lock_and_sweep(&self) -> io::Result<()> {
-        self.file.as_ref().map_or(Ok(()), File::lock)?;
+    /// Waits until nobody holds a lock that conflicts, but no longer than `wait`; returns whether
+    /// it is held now, which it is until `self` is dropped. Any number may hold a shared lock.
+    pub(crate) fn lock(&self, shared: bool, wait: Duration) -> io::Result<bool> {
+        let Some(file) = &self.file else {
+            return Ok(true);
+        };
+        let started = Instant::now();
+        loop {
+            let locked = if shared {
+                file.try_lock_shared()
+            } else {
+                file.try_lock()
+            };
+            match locked {
+                Ok(()) => return Ok(true),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if started.elapsed() >= wait => return Ok(false),
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    /// Deletes what killed writers left. Whoever writes here must hold the lock.
+    pub(crate) fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             if entry.file_name().to_string_lossy().starts_with(PREFIX) {
@@ -146,6 +174,23 @@ mod tests {
         let removed = remove(&path).is_ok();
         assert_eq!(path.exists(), !removed);
         mode(0o700);
+    }
+
+    #[test]
+    fn one_writes_or_several_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = || Folder::open(dir.path()).unwrap();
+        let lock = |folder: &Folder, shared| folder.lock(shared, Duration::ZERO).unwrap();
+        let (first, second, third) = (folder(), folder(), folder());
+        assert!(lock(&first, true) && lock(&second, true) && !lock(&third, false));
+        drop((first, second));
+        assert!(lock(&third, false) && !lock(&folder(), true));
+        let waiting = folder();
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| waiting.lock(true, Duration::from_secs(60)).unwrap());
+            drop(third);
+            assert!(waits.join().unwrap());
+        });
     }
 
     #[test]

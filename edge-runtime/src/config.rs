@@ -3,6 +3,7 @@
 use crate::capped_file::{self, ReadError};
 use crate::decide::Rule;
 use crate::identify::FalseAcceptRate;
+use crate::store;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,8 +20,8 @@ const MAX_FRAMES_PER_SECOND: f64 = 1000.0;
 pub struct Config {
     /// The bundle's file.
     pub bundle: PathBuf,
-    /// The folder of enrollment records.
-    pub store: PathBuf,
+    /// Where people's data lies.
+    pub store: store::Settings,
     /// Where frames come from.
     pub camera: Camera,
     /// How sure the door must be of one frame.
@@ -187,7 +188,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         resolve(&mut config.bundle);
-        resolve(&mut config.store);
+        config.store.resolve(folder);
         let Camera::Folder {
             path, landmarks, ..
         } = &mut config.camera;

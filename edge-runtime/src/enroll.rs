@@ -5,8 +5,10 @@ use crate::landmarks::{self, LandmarksError};
 use crate::network::{Network, NetworkError};
 use crate::photo::{self, PhotoError};
 use crate::quality::Limits;
+use shared::align::AlignedFace;
 use shared::embedding::Template;
 use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
+use shared::store::KeptCrops;
 use std::path::{Path, PathBuf};
 
 /// Why an image gives no template.
@@ -58,8 +60,29 @@ pub enum EnrollError {
     Record(#[from] EnrollmentError),
 }
 
-/// The template of the face in an image file, which must be as good as `limits` say. `table` names
-/// the landmarks; without it the nearest `landmarks.csv` is taken.
+/// The face in an image file, which must be as good as `limits` say, cut out for the network.
+/// `table` names the landmarks; without it the nearest `landmarks.csv` is taken.
+///
+/// # Errors
+/// [`ImageError`], each variant with a path.
+pub fn face_of(
+    image: &Path,
+    table: Option<&Path>,
+    network: &Network,
+    limits: &Limits,
+) -> Result<AlignedFace, ImageError> {
+    let photo = photo::read(image)?;
+    let landmarks = landmarks::find_for_image(image, table)?;
+    let landmarks = landmarks.ok_or_else(|| ImageError::NoFace(image.into()))?;
+    let template = network.input().template;
+    let face = face::good(&photo, &landmarks, template, limits);
+    face.map_err(|source| ImageError::Face {
+        path: image.into(),
+        source,
+    })
+}
+
+/// The template of the face in an image file, as of [`face_of`].
 ///
 /// # Errors
 /// [`ImageError`], each variant with a path.
@@ -69,15 +92,7 @@ pub fn template_of(
     network: &Network,
     limits: &Limits,
 ) -> Result<Template, ImageError> {
-    let photo = photo::read(image)?;
-    let landmarks = landmarks::find_for_image(image, table)?;
-    let landmarks = landmarks.ok_or_else(|| ImageError::NoFace(image.into()))?;
-    let template = network.input().template;
-    let face = face::good(&photo, &landmarks, template, limits);
-    let face = face.map_err(|source| ImageError::Face {
-        path: image.into(),
-        source,
-    })?;
+    let face = face_of(image, table, network, limits)?;
     network.embed(&face).map_err(|source| ImageError::Network {
         path: image.into(),
         source,
@@ -115,4 +130,18 @@ pub fn enroll(
         templates,
         enrolled_at,
     )?)
+}
+
+/// The faces that a person was enrolled from, where they are to be kept.
+///
+/// # Errors
+/// [`ImageError`], as of the enrollment.
+pub fn crops(
+    images: &[PathBuf],
+    table: Option<&Path>,
+    network: &Network,
+) -> Result<Option<KeptCrops>, ImageError> {
+    let face = |image: &PathBuf| face_of(image, table, network, &Limits::ENROLLMENT);
+    let faces: Result<Vec<_>, _> = images.iter().map(face).collect();
+    Ok(KeptCrops::new(&faces?))
 }

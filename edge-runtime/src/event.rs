@@ -27,7 +27,7 @@ pub enum Event {
     },
     /// A record is not used; this person stays locked out.
     RecordUnusable {
-        /// Why, with the file's name.
+        /// Why, with the person's name.
         reason: String,
     },
     /// People were enrolled or removed while the door ran.
@@ -36,6 +36,11 @@ pub enum Event {
         people: usize,
         /// A frame matches at this cosine score now.
         threshold: f32,
+    },
+    /// The model was changed, and people have new templates of the faces that were kept.
+    Reembedded {
+        /// How many people.
+        people: usize,
     },
     /// A frame was looked at.
     Frame(FrameEvent),
@@ -132,6 +137,12 @@ impl fmt::Display for Event {
                 write!(
                     f,
                     "people changed: {people} enrolled, threshold {threshold:.3}"
+                )
+            }
+            Self::Reembedded { people } => {
+                write!(
+                    f,
+                    "another model: new templates of {people} people, from kept faces"
                 )
             }
             Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),

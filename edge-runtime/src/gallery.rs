@@ -2,14 +2,8 @@
 //! stays out from then on.
 
 use crate::identify::{FalseAcceptRate, Identifier};
-use crate::store::{RecordError, Store, StoreError};
+use crate::store::{PeopleMark, RecordError, Settings, Store, StoreError};
 use shared::bundle::{Manifest, NoOperatingPoint};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
-/// File systems tell times no coarser than this: a later change has another time.
-const COARSEST_TIME: Duration = Duration::from_secs(2);
 
 /// Why the door does not know its people.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +18,7 @@ pub enum GalleryError {
 
 /// The people of a store, as they are now.
 pub struct Gallery {
-    folder: PathBuf,
+    store: Store,
     manifest: Manifest,
     claim: Option<String>,
     rate: FalseAcceptRate,
@@ -35,25 +29,36 @@ pub struct Gallery {
 struct Reading {
     identifier: Identifier,
     unusable: Vec<RecordError>,
-    changed_at: SystemTime,
-    /// Whether a change after the reading must have another time.
-    settled: bool,
+    mark: PeopleMark,
 }
 
 impl Gallery {
-    /// Reads the store; `claim` and `rate` as in [`Identifier::new`].
+    /// Reads a store that is opened for it; `claim` and `rate` as in [`Identifier::new`].
     ///
     /// # Errors
     /// [`GalleryError`].
     pub fn open(
-        folder: &Path,
+        settings: &Settings,
+        manifest: Manifest,
+        claim: Option<String>,
+        rate: FalseAcceptRate,
+    ) -> Result<Self, GalleryError> {
+        Self::of(Store::open(settings)?, manifest, claim, rate)
+    }
+
+    /// Reads a store; `claim` and `rate` as in [`Identifier::new`].
+    ///
+    /// # Errors
+    /// [`GalleryError`].
+    pub fn of(
+        store: Store,
         manifest: Manifest,
         claim: Option<String>,
         rate: FalseAcceptRate,
     ) -> Result<Self, GalleryError> {
         Ok(Self {
-            read: Reading::of(folder, &manifest, claim.as_ref(), rate)?,
-            folder: folder.into(),
+            read: Reading::of(&store, &manifest, claim.as_ref(), rate)?,
+            store,
             manifest,
             claim,
             rate,
@@ -70,45 +75,33 @@ impl Gallery {
         &self.read.unusable
     }
 
-    /// Reads the store again if it changed. Returns whether it did.
+    /// Reads the store again if people changed. Returns whether they did.
     ///
     /// # Errors
     /// [`GalleryError`]; the people read before are not to be relied on.
     pub fn refresh(&mut self) -> Result<bool, GalleryError> {
-        let before = self.read.changed_at;
-        if self.read.settled && before == changed_at(&self.folder)? {
+        if self.read.mark == self.store.people_mark()? {
             return Ok(false);
         }
-        self.read = Reading::of(&self.folder, &self.manifest, self.claim.as_ref(), self.rate)?;
-        Ok(self.read.changed_at != before)
+        self.read = Reading::of(&self.store, &self.manifest, self.claim.as_ref(), self.rate)?;
+        Ok(true)
     }
 }
 
 impl Reading {
     fn of(
-        folder: &Path,
+        store: &Store,
         manifest: &Manifest,
         claim: Option<&String>,
         rate: FalseAcceptRate,
     ) -> Result<Self, GalleryError> {
-        let store = Store::open(folder)?;
-        let changed_at = changed_at(folder)?;
-        let settled = changed_at.elapsed().is_ok_and(|age| age > COARSEST_TIME);
+        // Before the people: what changes meanwhile has another mark.
+        let mark = store.people_mark()?;
         let people = store.load(manifest)?;
         Ok(Self {
             identifier: Identifier::new(people.roster, claim.cloned(), manifest, rate)?,
             unusable: people.unusable,
-            changed_at,
-            settled,
+            mark,
         })
     }
-}
-
-/// Records come, go and are replaced by renaming, which changes the folder.
-fn changed_at(folder: &Path) -> Result<SystemTime, StoreError> {
-    let modified = fs::metadata(folder).and_then(|metadata| metadata.modified());
-    modified.map_err(|source| StoreError::Folder {
-        path: folder.into(),
-        source,
-    })
 }

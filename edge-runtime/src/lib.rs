@@ -25,6 +25,7 @@ pub mod door;
 pub mod event;
 pub mod pipeline;
 
+pub mod audit;
 pub mod enroll;
 pub mod store;
 

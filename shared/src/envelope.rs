@@ -25,6 +25,16 @@ pub enum Kind {
     Bundle = 1,
     /// One enrolled person: [`crate::enrollment::EnrollmentRecord`].
     EnrollmentRecord = 2,
+    /// What a store is sealed with: [`crate::store::KeyFile`].
+    StoreKey = 10,
+    /// What records are sealed with on their way to another door: [`crate::store::KeyFile`].
+    TransferKey = 11,
+    /// People on their way to another door: [`crate::store::Transfer`].
+    Transfer = 12,
+    /// The same, sealed.
+    SealedTransfer = 13,
+    /// What a person was enrolled from: [`crate::store::KeptCrops`].
+    KeptCrops = 14,
 }
 
 impl Kind {
@@ -42,6 +52,10 @@ impl Kind {
         match self {
             Self::Bundle => 256 << 20,
             Self::EnrollmentRecord => 1 << 20,
+            Self::StoreKey | Self::TransferKey => 64,
+            Self::KeptCrops => 4 << 20,
+            Self::Transfer => 64 << 20,
+            Self::SealedTransfer => (64 << 20) + 1024,
         }
     }
 }
@@ -103,7 +117,9 @@ pub enum EnvelopeError {
 /// [`EnvelopeError::TooLong`] if it is over the kind's limit, [`EnvelopeError::Payload`] if it
 /// cannot be serialized.
 pub fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, EnvelopeError> {
-    let mut bytes = Vec::from(MAGIC);
+    // Of a key no part may stay behind in memory that was outgrown.
+    let mut bytes = Vec::with_capacity(HEADER_LEN + kind.max_len().min(1024) + DIGEST_LEN);
+    bytes.extend(MAGIC);
     bytes.extend((kind as u16).to_le_bytes());
     bytes.extend(kind.version().to_le_bytes());
     bytes.extend([0; 4]);

@@ -15,6 +15,9 @@ pub mod embedding;
 pub mod enrollment;
 pub mod roster;
 
+pub mod audit;
+pub mod store;
+
 pub mod bundle;
 pub mod detector;
 pub mod digest;

@@ -2,6 +2,7 @@
 
 use super::{Output, Result};
 use clap::Args;
+use edge_runtime::audit::Recorder;
 use edge_runtime::bundle;
 use edge_runtime::camera::folder::FolderCamera;
 use edge_runtime::config::{Camera, Config, Driver};
@@ -9,7 +10,8 @@ use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::event::Event;
 use edge_runtime::gallery::Gallery;
-use edge_runtime::pipeline::{Pipeline, RunError};
+use edge_runtime::pipeline::{Pipeline, RunError, Sink};
+use edge_runtime::store::Store;
 use embedded_hal::digital::OutputPin;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,9 +65,46 @@ impl Run {
         out: &Output,
     ) -> Result<ExitCode> {
         let stop = signals()?;
+        let store = Store::open(&config.store)?;
+        store.tend()?;
+        let mut recorder = Recorder::start(store.clone())?;
+        let ran = self.look(config, &store, lock, &stop, &mut |event| {
+            let told = recorder.tell(event);
+            out.line(event).and(told)
+        });
+        if let Err(error) = ran.as_ref()
+            && !error.is::<RunError>()
+        {
+            let reason = error.to_string();
+            // The log that fails tells so itself.
+            let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
+        }
+        let logged = recorder.end();
+        ran?;
+        logged?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn look<P: OutputPin + Send + 'static>(
+        self,
+        config: &Config,
+        store: &Store,
+        lock: Lock<P>,
+        stop: &Receiver<()>,
+        tell: Sink<'_>,
+    ) -> Result<()> {
         let bundle = bundle::load(&config.bundle)?;
+        if config.store.keep_crops {
+            let people = store.reembed(&bundle.network)?.renewed.len();
+            if people > 0 {
+                tell(&Event::Reembedded { people })?;
+            }
+        } else {
+            store.forget_crops()?;
+        }
         let rate = config.identify.false_accept_rate;
-        let gallery = Gallery::open(&config.store, bundle.manifest, self.claim.clone(), rate)?;
+        let (store, claim) = (store.clone(), self.claim.clone());
+        let gallery = Gallery::of(store, bundle.manifest, claim, rate)?;
         let Camera::Folder {
             path,
             landmarks,
@@ -73,7 +112,7 @@ impl Run {
         } = &config.camera;
         let camera = FolderCamera::open(path, landmarks.as_deref())?;
         let identifier = gallery.identifier();
-        out.line(&Event::Started {
+        tell(&Event::Started {
             model: bundle.network.model().to_string(),
             people: identifier.people(),
             claim: self.claim,
@@ -83,7 +122,7 @@ impl Run {
         })?;
         for unusable in gallery.unusable() {
             let reason = unusable.to_string();
-            out.line(&Event::RecordUnusable { reason })?;
+            tell(&Event::RecordUnusable { reason })?;
         }
         let pipeline = Pipeline {
             network: bundle.network,
@@ -92,8 +131,7 @@ impl Run {
             lock,
             interval: frames_per_second.interval(),
         };
-        pipeline.run(camera, &stop, &mut |event| out.line(event))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(pipeline.run(camera, stop, tell)?)
     }
 }
 

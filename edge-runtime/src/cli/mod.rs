@@ -1,5 +1,7 @@
 //! The commands of the door.
 
+mod audit;
+mod carry;
 mod check;
 mod door;
 mod people;
@@ -34,8 +36,16 @@ enum Command {
     Enroll(people::Enroll),
     /// List who is enrolled.
     List(people::List),
-    /// Remove a person.
+    /// Remove a person, and prove that nothing is left.
     Remove(people::Remove),
+    /// Write people into a sealed file, for another door.
+    Export(carry::Export),
+    /// Take people from a file that another door exported.
+    Import(carry::Import),
+    /// After a change of the model, make new templates of the faces that were kept.
+    Reenroll(carry::Reenroll),
+    /// Print the door's log, or verify it.
+    Audit(audit::Audit),
     /// Compare the faces in two photographs.
     Verify(check::Verify),
     /// Run the door.
@@ -64,6 +74,10 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Enroll(command) => command.run(&out),
         Command::List(command) => command.run(&out),
         Command::Remove(command) => command.run(&out),
+        Command::Export(command) => command.run(&out),
+        Command::Import(command) => command.run(&out),
+        Command::Reenroll(command) => command.run(&out),
+        Command::Audit(command) => command.run(&out),
         Command::Verify(command) => command.run(&out),
         Command::Run(command) => command.run(&out),
     };

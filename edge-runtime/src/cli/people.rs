@@ -4,8 +4,8 @@ use super::{Output, Result};
 use clap::Args;
 use edge_runtime::bundle;
 use edge_runtime::config::Config;
-use edge_runtime::enroll::enroll;
-use edge_runtime::store::{Listed, Store};
+use edge_runtime::enroll::{crops, enroll};
+use edge_runtime::store::{Erased, Listed, Person, Store};
 use serde::Serialize;
 use shared::enrollment::EnrollmentRecord;
 use std::fmt;
@@ -47,7 +47,14 @@ impl Enroll {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let table = self.landmarks.as_deref();
         let record = enroll(&self.subject, &self.images, table, &loaded.network, now)?;
-        let replaced = store.add(&record, self.replace)?;
+        let kept = config.store.keep_crops;
+        let crops = kept.then(|| crops(&self.images, table, &loaded.network));
+        let crops = crops.transpose()?.flatten();
+        let person = Person {
+            record: &record,
+            crops: crops.as_ref(),
+        };
+        let replaced = store.add_person(person, self.replace)?;
         out.line(&Enrolled {
             templates: record.template_count(),
             enrolled: self.subject,
@@ -73,7 +80,7 @@ pub(super) struct List {
 }
 
 /// One record. If it is not usable, `reason` says why, and `subject` is whom to enroll anew or to
-/// remove; it is null only where the file has a name that is no subject's.
+/// remove; it is null where nobody can tell whose it is.
 #[derive(Serialize)]
 struct Line {
     subject: Option<String>,
@@ -130,14 +137,19 @@ pub(super) struct Remove {
 #[derive(Serialize)]
 struct Removed {
     removed: String,
+    /// Files of the store that were searched, in vain, for any part of the record.
+    searched_files: usize,
+    searched_bytes: u64,
 }
 
 impl Remove {
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
         let config = Config::read(&self.config)?;
-        Store::open(&config.store)?.remove(&self.subject)?;
+        let Erased { files, bytes } = Store::open(&config.store)?.remove(&self.subject)?;
         out.line(&Removed {
             removed: self.subject,
+            searched_files: files,
+            searched_bytes: bytes,
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -145,6 +157,10 @@ impl Remove {
 
 impl fmt::Display for Removed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "removed {}", self.removed)
+        write!(
+            f,
+            "removed {}; no copy left in {} bytes of {} files",
+            self.removed, self.searched_bytes, self.searched_files
+        )
     }
 }

@@ -1,24 +1,26 @@
-//! Configurations that mean nothing, and folders that cannot hold enrollments.
+//! Configurations that mean nothing.
 
 use crate::bad_input::{check, record};
 use edge_runtime::config::{Config, Driver};
-use edge_runtime::store::Store;
-use shared::enrollment::EnrollmentRecord;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use edge_runtime::store::Settings;
+use std::fs;
 use std::path::Path;
-use std::sync::Barrier;
-use std::thread;
 
 /// What stands in the example, what stands there instead, and what the error says.
 const ROWS: &[(&str, &str, &str)] = &[
-    ("store = \"people\"", "", "missing field `store`"),
-    ("store = \"people\"", "store = 5", "expected path string"),
+    ("folder = \"people\"", "", "missing field `folder`"),
+    ("folder = \"people\"", "folder = 5", "expected path string"),
     (
-        "store = \"people\"",
-        "store = \"people\"\nstor = 1",
-        "unknown field `stor`",
+        "folder = \"people\"",
+        "folder = \"people\"\nfoldr = 1",
+        "unknown field `foldr`",
     ),
+    (
+        "log_entries = 100000",
+        "log_entries = 99",
+        "expected 100 to 10000000",
+    ),
+    ("keep_crops = false", "keep_crops = 1", "expected a boolean"),
     (
         "kind = \"folder\"",
         "kind = \"v4l2\"",
@@ -112,6 +114,7 @@ fn bad_configurations() {
 fn the_example_configuration_is_valid() {
     let config = Config::read(Path::new("door.example.toml")).unwrap();
     assert_eq!(config.bundle, Path::new("model.bundle"));
+    assert_eq!(config.store, Settings::of("people"));
     let rppal = fs::read_to_string("door.example.toml")
         .unwrap()
         .replace("\"simulated\"\n", "\"rppal\"\n");
@@ -123,89 +126,22 @@ fn the_example_configuration_is_valid() {
 }
 
 #[test]
-fn a_store_that_cannot_be_used_says_why() {
+fn a_store_is_a_folder_or_a_table() {
     let dir = tempfile::tempdir().unwrap();
-    let record = EnrollmentRecord::decode(&record()).unwrap();
-    let add = |folder: &Path| -> String {
-        let added = Store::open(folder).and_then(|store| store.add(&record, true));
-        added.unwrap_err().to_string()
+    let example = fs::read_to_string("door.example.toml").unwrap();
+    let table = example.find("[store]").unwrap()..example.find("[camera]").unwrap();
+    let read = |store: &str, table_of: &str| {
+        let mut toml = example.clone();
+        toml.replace_range(table.clone(), table_of);
+        fs::write(dir.path().join("door.toml"), format!("{store}{toml}")).unwrap();
+        Config::read(&dir.path().join("door.toml")).unwrap().store
     };
-    // Root may write to any folder but one that the kernel makes up.
-    let error = add(Path::new("/proc/self/fd"));
-    assert!(
-        error.contains("/proc/self/fd/ada.record: cannot be written"),
-        "{error}"
-    );
-
-    fs::write(dir.path().join("file"), "x").unwrap();
-    assert!(add(&dir.path().join("file")).contains("cannot be used"));
-    assert!(add(&dir.path().join("none/people")).contains("No such file"));
-    fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
-    let error = add(dir.path());
-    assert!(
-        error.contains("mode 755") && error.contains("chmod 700"),
-        "{error}"
-    );
-}
-
-#[test]
-fn a_store_is_private() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("people");
-    let store = Store::open(&folder).unwrap();
-    store
-        .add(&EnrollmentRecord::decode(&record()).unwrap(), false)
-        .unwrap();
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&folder), 0o700);
-    assert_eq!(mode(&folder.join("ada.record")), 0o600);
-    for subject in ["../ada", "", ".ada", "a/b"] {
-        assert!(
-            store
-                .remove(subject)
-                .unwrap_err()
-                .to_string()
-                .contains("letters, digits")
-        );
-    }
-    assert!(folder.join("ada.record").exists());
-}
-
-#[test]
-fn of_simultaneous_enrollments_of_one_name_one_is_stored() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("people");
-    let record = EnrollmentRecord::decode(&record()).unwrap();
-    Store::open(&folder).unwrap();
-    let start = Barrier::new(8);
-    let add = || {
-        let store = Store::open(&folder).unwrap();
-        start.wait();
-        store.add(&record, false).is_ok()
-    };
-    let stored = thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(add)).collect();
-        let stored = threads.into_iter().map(|t| t.join().unwrap());
-        stored.filter(|stored| *stored).count()
-    });
-    assert_eq!(stored, 1);
-}
-
-#[test]
-fn what_a_killed_enrollment_left_goes_with_the_next_change() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("people");
-    let store = Store::open(&folder).unwrap();
-    let left = folder.join(".writing-k1LLed");
-    let plant = || fs::write(&left, record()).unwrap();
-    plant();
-    store
-        .add(&EnrollmentRecord::decode(&record()).unwrap(), false)
-        .unwrap();
-    assert!(!left.exists() && folder.join("ada.record").exists());
-    plant();
-    store.remove("ada").unwrap();
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
-    plant();
-    assert!(store.remove("ada").is_err() && !left.exists());
+    let short = read("store = \"p\"\n", "");
+    assert_eq!(short, Settings::of(dir.path().join("p")));
+    assert_eq!(short, read("", "[store]\nfolder = \"p\"\n"));
+    assert_eq!(short.key_path(), dir.path().join("p/store.key"));
+    let long = "[store]\nfolder = \"p\"\nkey = \"k\"\nkeep_crops = true\nlog_entries = 100\n";
+    let long = read("", long);
+    assert_eq!(long.key_path(), dir.path().join("k"));
+    assert!(long.keep_crops && long.log_entries == 100);
 }

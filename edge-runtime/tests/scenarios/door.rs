@@ -139,40 +139,48 @@ fn a_frame_without_a_face_is_no_obstacle() {
 #[test]
 fn a_record_of_another_model_is_never_compared() {
     let scene = scene_with_frames(&["ada"], &["ada", "ada"]);
-    let before = fs::read(scene.path("people/ada.record")).unwrap();
     bundle::write(&scene.path("model.bundle"), &bundle_of(2)).unwrap();
     let ran = scene.run(None);
     ran.assert_stayed_locked();
     assert!(ran.frames().iter().all(|frame| frame.score.is_none()));
     assert_eq!(ran.unusable.len(), 1);
-    assert!(ran.unusable[0].contains("ada.record") && ran.unusable[0].contains("enroll again"));
-    assert_eq!(fs::read(scene.path("people/ada.record")).unwrap(), before);
+    assert!(ran.unusable[0].starts_with("ada: ") && ran.unusable[0].contains("enroll again"));
+    // It was set aside, not lost.
+    bundle::write(&scene.path("model.bundle"), &bundle_of(1)).unwrap();
+    assert_eq!(scene.run(None).opened_for(), ["ada"]);
 }
 
 #[test]
 fn a_damaged_record_locks_out_that_person_only() {
     let scene = scene_with_frames(&["ada", "ben"], &["ada", "ada", "ben", "ben"]);
-    let record = scene.path("people/ada.record");
-    let mut bytes = fs::read(&record).unwrap();
-    bytes[60] ^= 1;
-    fs::write(&record, &bytes).unwrap();
+    scene.change_sealed("people", |rows| rows[0].1[60] ^= 1);
     let ran = scene.run(None);
-    assert_eq!(ran.opened_for(), ["ben"]);
-    assert!(ran.unusable[0].contains("checksum"), "{:?}", ran.unusable);
-    assert_eq!(fs::read(&record).unwrap(), bytes);
+    let unusable = &ran.unusable[0];
+    assert!(
+        unusable.contains("the seal of the record is broken"),
+        "{unusable}"
+    );
+    // The log tells whose it is.
+    let (out, opened) = ran.unusable[0].split_once(':').unwrap();
+    let other = ["ada", "ben"].into_iter().find(|name| *name != out);
+    assert_eq!(
+        (ran.opened_for(), opened.is_empty()),
+        (vec![other.unwrap()], false)
+    );
+    scene.store().remove(out).unwrap();
+    assert!(scene.run(None).unusable.is_empty());
 }
 
 #[test]
-fn a_renamed_record_opens_for_nobody() {
-    let scene = scene_with_frames(&["ada"], &["ada", "ada"]);
-    fs::rename(
-        scene.path("people/ada.record"),
-        scene.path("people/boss.record"),
-    )
-    .unwrap();
+fn records_that_were_exchanged_open_for_nobody() {
+    let scene = scene_with_frames(&["ada", "ben"], &["ada", "ada", "ben", "ben"]);
+    scene.change_sealed("people", |rows| {
+        let first = rows[0].1.clone();
+        rows[0].1 = std::mem::replace(&mut rows[1].1, first);
+    });
     let ran = scene.run(None);
     ran.assert_stayed_locked();
-    assert!(ran.unusable[0].contains("boss.record"));
+    assert_eq!(ran.unusable.len(), 2);
 }
 
 #[test]
@@ -213,12 +221,13 @@ fn a_person_removed_while_the_door_runs_no_longer_opens() {
 #[test]
 fn a_person_enrolled_while_the_door_runs_opens() {
     let scene = scene_with_frames(&["ada", "ben"], &["ben", "ben", "ben"]);
-    let record = fs::read(scene.path("people/ben.record")).unwrap();
+    let listed = scene.store().list(bundle_of(1).manifest()).unwrap();
+    let record = listed[1].record.as_ref().unwrap();
     scene.store().remove("ben").unwrap();
     let (_running, stop) = mpsc::channel();
     let ran = scene.run_until(None, &stop, |event| {
         if matches!(event, Event::Frame(f) if f.outcome == Outcome::NoMatch) {
-            fs::write(scene.path("people/ben.record"), &record).unwrap();
+            scene.store().add(record, true).unwrap();
         }
         Ok(())
     });

@@ -5,6 +5,7 @@
     reason = "what a test needs and does not get fails the test"
 )]
 
+mod audit;
 mod bad_input;
 mod bad_settings;
 mod command_line;
@@ -17,3 +18,7 @@ mod people;
 mod quality;
 mod real_faces;
 mod scene;
+mod store;
+mod store_disk;
+mod store_faults;
+mod transfer;

@@ -31,7 +31,7 @@ pub(crate) struct Camera<'a> {
 pub(super) fn simulated() -> Result<DocumentMut> {
     let mut config = read(&workspace::root().join(EXAMPLE))?;
     config["bundle"] = value(BUNDLE);
-    config["store"] = value(STORE);
+    config["store"]["folder"] = value(STORE);
     config["door"]["driver"] = value("simulated");
     see(&mut config, FRAMES, LANDMARKS);
     Ok(config)
@@ -132,6 +132,7 @@ mod tests {
     fn the_example_becomes_a_simulated_door() {
         let config = simulated().unwrap();
         assert_eq!(config["bundle"].as_str(), Some(BUNDLE));
+        assert_eq!(config["store"]["folder"].as_str(), Some(STORE));
         assert_eq!(config["camera"]["kind"].as_str(), Some("folder"));
         assert_eq!(config["door"]["driver"].as_str(), Some("simulated"));
     }

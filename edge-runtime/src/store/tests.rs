@@ -1,0 +1,4 @@
+mod disk;
+mod failing;
+mod power;
+mod script;
