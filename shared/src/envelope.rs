@@ -43,7 +43,7 @@ impl Kind {
         match self {
             // 2: a detector beside the network.
             Self::Bundle => 2,
-            Self::EnrollmentRecord => 1,
+            _ => 1,
         }
     }
 
