@@ -1,7 +1,7 @@
 //! The people of a running door: read again when the store changes, so that whoever is removed
 //! stays out from then on.
 
-use crate::identify::{FalseAcceptRate, Identifier};
+use crate::identify::{Identifier, Identify};
 use crate::store::{RecordError, Store, StoreError};
 use shared::bundle::{Manifest, NoOperatingPoint};
 use std::fs;
@@ -26,8 +26,7 @@ pub enum GalleryError {
 pub struct Gallery {
     folder: PathBuf,
     manifest: Manifest,
-    claim: Option<String>,
-    rate: FalseAcceptRate,
+    asked: Identify,
     read: Reading,
 }
 
@@ -41,22 +40,16 @@ struct Reading {
 }
 
 impl Gallery {
-    /// Reads the store; `claim` and `rate` as in [`Identifier::new`].
+    /// Reads the store; `asked` as in [`Identifier::new`].
     ///
     /// # Errors
     /// [`GalleryError`].
-    pub fn open(
-        folder: &Path,
-        manifest: Manifest,
-        claim: Option<String>,
-        rate: FalseAcceptRate,
-    ) -> Result<Self, GalleryError> {
+    pub fn open(folder: &Path, manifest: Manifest, asked: Identify) -> Result<Self, GalleryError> {
         Ok(Self {
-            read: Reading::of(folder, &manifest, claim.as_ref(), rate)?,
+            read: Reading::of(folder, &manifest, &asked)?,
             folder: folder.into(),
             manifest,
-            claim,
-            rate,
+            asked,
         })
     }
 
@@ -79,24 +72,19 @@ impl Gallery {
         if self.read.settled && before == changed_at(&self.folder)? {
             return Ok(false);
         }
-        self.read = Reading::of(&self.folder, &self.manifest, self.claim.as_ref(), self.rate)?;
+        self.read = Reading::of(&self.folder, &self.manifest, &self.asked)?;
         Ok(self.read.changed_at != before)
     }
 }
 
 impl Reading {
-    fn of(
-        folder: &Path,
-        manifest: &Manifest,
-        claim: Option<&String>,
-        rate: FalseAcceptRate,
-    ) -> Result<Self, GalleryError> {
+    fn of(folder: &Path, manifest: &Manifest, asked: &Identify) -> Result<Self, GalleryError> {
         let store = Store::open(folder)?;
         let changed_at = changed_at(folder)?;
         let settled = changed_at.elapsed().is_ok_and(|age| age > COARSEST_TIME);
         let people = store.load(manifest)?;
         Ok(Self {
-            identifier: Identifier::new(people.roster, claim.cloned(), manifest, rate)?,
+            identifier: Identifier::new(people.roster, manifest, asked)?,
             unusable: people.unusable,
             changed_at,
             settled,

@@ -15,6 +15,7 @@ pub mod photo;
 pub mod face;
 pub mod network;
 
+pub mod claim;
 pub mod decide;
 pub mod gallery;
 pub mod identify;
