@@ -13,5 +13,6 @@ mod lock;
 mod networks;
 mod onnx;
 mod people;
+mod policies;
 mod real_faces;
 mod scene;

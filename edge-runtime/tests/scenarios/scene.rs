@@ -105,11 +105,25 @@ impl Scene {
         fs::write(self.path("door.toml"), toml.replace(old, new)).unwrap();
     }
 
+    /// Adds lines to the end of `door.toml`.
+    pub(crate) fn add(&self, lines: &str) {
+        let toml = fs::read_to_string(self.path("door.toml")).unwrap();
+        fs::write(self.path("door.toml"), toml + lines).unwrap();
+    }
+
     /// A new photograph of a person in a folder of the scene; its path.
     pub(crate) fn shoot(&mut self, folder: &str, person: &str) -> PathBuf {
+        self.shoot_turned(folder, person, 0.0)
+    }
+
+    /// The same with the nose moved to the person's left by so many eye distances.
+    pub(crate) fn shoot_turned(&mut self, folder: &str, person: &str, turn: f32) -> PathBuf {
         self.shots += 1;
         let name = format!("{:03}.png", self.shots);
-        let photo = photograph(person, self.shots);
+        let mut photo = photograph(person, self.shots);
+        let [right_eye, left_eye, nose, ..] = &mut photo.landmarks.0;
+        nose.x += turn * (left_eye.x - right_eye.x);
+        nose.y += turn * (left_eye.y - right_eye.y);
         let path = self.path(folder).join(&name);
         photo.image.save(&path).unwrap();
         let table = self.path(folder).join("landmarks.csv");
