@@ -4,6 +4,7 @@ use crate::face::{self, FaceError};
 use crate::landmarks::{self, LandmarksError};
 use crate::network::{Network, NetworkError};
 use crate::photo::{self, PhotoError};
+use crate::quality::Limits;
 use shared::embedding::Template;
 use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
 use std::path::{Path, PathBuf};
@@ -57,8 +58,8 @@ pub enum EnrollError {
     Record(#[from] EnrollmentError),
 }
 
-/// The template of the face in an image file. `table` names the landmarks; without it the nearest
-/// `landmarks.csv` is taken.
+/// The template of the face in an image file, which must be as good as `limits` say. `table` names
+/// the landmarks; without it the nearest `landmarks.csv` is taken.
 ///
 /// # Errors
 /// [`ImageError`], each variant with a path.
@@ -66,11 +67,13 @@ pub fn template_of(
     image: &Path,
     table: Option<&Path>,
     network: &Network,
+    limits: &Limits,
 ) -> Result<Template, ImageError> {
     let photo = photo::read(image)?;
     let landmarks = landmarks::find_for_image(image, table)?;
     let landmarks = landmarks.ok_or_else(|| ImageError::NoFace(image.into()))?;
-    let face = face::align(&photo, &landmarks, network.input().template);
+    let template = network.input().template;
+    let face = face::good(&photo, &landmarks, template, limits);
     let face = face.map_err(|source| ImageError::Face {
         path: image.into(),
         source,
@@ -97,7 +100,7 @@ pub fn enroll(
     let mut templates = Vec::new();
     let mut faults = Vec::new();
     for image in images {
-        match template_of(image, table, network) {
+        match template_of(image, table, network, &Limits::ENROLLMENT) {
             Ok(template) => templates.push(template.embedding),
             Err(fault) => faults.push(fault),
         }

@@ -77,6 +77,8 @@ pub struct FrameEvent {
     pub frame: String,
     /// When it was taken, in milliseconds since the start.
     pub at_ms: u64,
+    /// The same by the wall clock, in seconds since 1970 UTC.
+    pub unix_s: i64,
     /// Who it shows, if it matches.
     pub subject: Option<String>,
     /// The highest cosine score, if there was a face to compare. In 1:1 that of a match only:
@@ -84,6 +86,8 @@ pub struct FrameEvent {
     pub score: Option<f32>,
     /// What a score must reach.
     pub threshold: f32,
+    /// How far the head is turned, as [`crate::quality::yaw`] measures it.
+    pub turn: Option<f32>,
     /// Frames that agree on this person now.
     pub agreeing: usize,
     /// Frames that must agree.
@@ -109,6 +113,8 @@ pub enum Outcome {
     NoMatch,
     /// Nobody.
     NoFace,
+    /// Somebody, who cannot be seen well enough to be compared.
+    PoorFace,
     /// Nothing that can be used.
     BadFrame,
     /// Not looked at: a claim must come first.
@@ -182,9 +188,11 @@ mod tests {
         let frame = Event::Frame(FrameEvent {
             frame: "x.png".into(),
             at_ms: 120,
+            unix_s: 1_767_571_200,
             subject: Some("ada".into()),
             score: Some(0.61),
             threshold: 0.45,
+            turn: Some(0.25),
             agreeing: 1,
             needed: 2,
             outcome: Outcome::Match,
@@ -196,7 +204,7 @@ mod tests {
         for (event, json) in [
             (
                 frame,
-                r#"{"event":"frame","frame":"x.png","at_ms":120,"subject":"ada","score":0.61,"threshold":0.45,"agreeing":1,"needed":2,"outcome":"match","refusal":"outside_schedule","reason":"because","lock":"locked"}"#,
+                r#"{"event":"frame","frame":"x.png","at_ms":120,"unix_s":1767571200,"subject":"ada","score":0.61,"threshold":0.45,"turn":0.25,"agreeing":1,"needed":2,"outcome":"match","refusal":"outside_schedule","reason":"because","lock":"locked"}"#,
             ),
             (relocked, r#"{"event":"relocked","at_ms":3120}"#),
         ] {

@@ -1,10 +1,11 @@
 //! From a photograph and its landmarks to the crop that the network takes.
 
+use crate::quality::{Flaw, Limits, Quality};
 use image::RgbImage;
 use shared::align::{self, AlignTemplate, AlignedFace, Landmarks, UnusableLandmarks};
 
 /// Why no face could be cut out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaceError {
     /// The landmarks are no face, or one of too few pixels.
     #[error(transparent)]
@@ -19,6 +20,9 @@ pub enum FaceError {
         /// Height of the image in pixels.
         height: u32,
     },
+    /// It would be compared badly.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Poor(Vec<Flaw>),
 }
 
 /// Cuts the face out of a photograph (pixels of the upright image) onto the template.
@@ -42,6 +46,24 @@ pub fn align(
     }
     let image = align::RgbImage::new(width as usize, height as usize, photo.as_raw());
     Ok(align::align(image.ok_or(outside)?, landmarks, template)?)
+}
+
+/// The same of a face that is good enough to be compared.
+///
+/// # Errors
+/// [`FaceError`]; [`FaceError::Poor`] tells all that is wrong with it.
+pub fn good(
+    photo: &RgbImage,
+    landmarks: &Landmarks,
+    template: AlignTemplate,
+    limits: &Limits,
+) -> Result<AlignedFace, FaceError> {
+    let face = align(photo, landmarks, template)?;
+    let flaws = Quality::of(photo, landmarks, &face)?.flaws(limits);
+    match flaws.is_empty() {
+        true => Ok(face),
+        false => Err(FaceError::Poor(flaws)),
+    }
 }
 
 #[cfg(test)]

@@ -202,3 +202,6 @@ impl Identifier {
         self.roster.contains(subject)
     }
 }
+
+#[cfg(test)]
+mod tests;

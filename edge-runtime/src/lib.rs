@@ -14,6 +14,7 @@ pub mod photo;
 
 pub mod face;
 pub mod network;
+pub mod quality;
 
 pub mod claim;
 pub mod decide;

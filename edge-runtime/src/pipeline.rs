@@ -1,53 +1,27 @@
 //! The loop: camera, align, embed, identify, decide, actuate, event.
 
+mod ended;
 mod sight;
+
+pub use ended::RunError;
 
 use crate::camera::Frame;
 use crate::claim::{Claims, Whom};
-use crate::decide::{Access, Action, Decision, Look, Policy, Refusal, Side};
+use crate::decide::{Access, Action, Decision, Look, Policy, Side};
+use crate::door::Lock;
 use crate::door::keeper::Keeper;
-use crate::door::{Lock, LockError};
 use crate::event::{Event, FrameEvent, LockState, Outcome};
-use crate::face;
-use crate::gallery::{Gallery, GalleryError};
+use crate::face::{self, FaceError};
+use crate::gallery::Gallery;
 use crate::network::Network;
+use crate::quality::Limits;
 use embedded_hal::digital::OutputPin;
+use ended::why;
 use sight::Sight;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
-
-/// Why the door stopped otherwise than at the end of the frames or on request.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The lock.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The door ended for another reason, and then the lock did not lock.
-    #[error("{lock}; before that: {reason}")]
-    NotLocked {
-        /// What the lock said.
-        lock: LockError,
-        /// Why the door ended.
-        reason: String,
-    },
-    /// No thread to watch over the lock.
-    #[error("the system gives no thread to watch over the lock: {0}; end other programs")]
-    Thread(io::Error),
-    /// Who may come in is not known any more.
-    #[error(transparent)]
-    People(#[from] GalleryError),
-    /// Nobody would learn what the door does.
-    #[error("events cannot be written ({0}); the door does not run unobserved")]
-    Events(#[from] io::Error),
-    /// No chance to pick a side with.
-    #[error("the system gives no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
-    /// A fault of this program.
-    #[error("the program failed: {0}; start it again and report this")]
-    Panic(String),
-}
 
 /// A door, ready to look.
 pub struct Pipeline<P: OutputPin> {
@@ -144,7 +118,8 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
                 return Ok("a signal asked for it");
             }
             due = due.saturating_add(self.interval);
-            let at = self.started.elapsed();
+            // To the millisecond, as events tell it, so that they are all that a decision needs.
+            let at = Duration::from_millis(millis(self.started.elapsed()));
             let Some(frame) = frames.next() else { break };
             let look = self.look(&frame)?;
             // Nobody gets in any more who came after the signal.
@@ -178,13 +153,14 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
             Whom::Nobody => return Ok(Sight::plain(Outcome::NoClaim, "a claim must come first")),
         };
         let template = self.network.input().template;
-        let probe = match face::align(&content.image, landmarks, template) {
-            Ok(face) => self.network.embed(&face).map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
+        let face = match face::good(&content.image, landmarks, template, &Limits::DOOR) {
+            Ok(face) => face,
+            Err(error @ FaceError::Poor(_)) => return Ok(Sight::poor(&error, landmarks)),
+            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
         };
-        let probe = match probe {
+        let probe = match self.network.embed(&face) {
             Ok(probe) => probe,
-            Err(reason) => return Ok(Sight::plain(Outcome::BadFrame, reason)),
+            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
         };
         self.refresh()?;
         Ok(match self.gallery.identifier().identify(&probe, claim) {
@@ -222,25 +198,28 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
     fn decide(&mut self, frame: String, at: Duration, sight: Sight) -> Result<(), RunError> {
         let needed = self.needed;
         let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let unix_s = unix.as_secs() as i64;
         let odd = getrandom::u32()? % 2 == 1;
         let action = self.decision.step(&Look {
             at,
-            unix_s: unix.as_secs() as i64,
+            unix_s,
             seen: sight.observation(),
             turn: sight.turn,
             side: if odd { Side::Left } else { Side::Right },
         });
+        if action.accepts() {
+            self.claims.end();
+        }
         let (agreeing, refusal, released) = match action {
             Action::Wait { agreeing, refusal } => (agreeing, refusal, None),
             Action::Release { subject, with } => (needed, None, self.release(subject, with)?),
         };
-        if released.is_some() || refusal == Some(Refusal::NeedsSecondPerson) {
-            self.claims.end();
-        }
         let threshold = self.gallery.identifier().operating_point().threshold;
         let frame = FrameEvent {
             frame,
             at_ms: millis(at),
+            unix_s,
+            turn: sight.turn,
             reason: sight.reason(agreeing, needed, refusal),
             subject: sight.subject,
             score: sight.score,
@@ -298,13 +277,6 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
             (self.events)(&Event::Relocked { at_ms })?;
         }
         Ok(())
-    }
-}
-
-fn why(ended: &Result<&'static str, RunError>) -> String {
-    match ended {
-        Ok(reason) => (*reason).into(),
-        Err(error) => error.to_string(),
     }
 }
 

@@ -259,8 +259,8 @@ pub struct NoOperatingPoint {
 
 impl Manifest {
     /// The most permissive operating point that keeps false accepts at `far` or below when each
-    /// probe is compared with `gallery` people (1 in 1:1): its false-match rate must be at most
-    /// `1 - (1 - far)^(1 / gallery)`, as for comparisons that fail independently.
+    /// probe is compared with `gallery` people (1 in 1:1): by the union bound its false-match
+    /// rate must be at most `far / gallery`.
     ///
     /// # Errors
     /// [`NoOperatingPoint`] if none was measured that low: a promise that was not measured is not made.
@@ -269,7 +269,7 @@ impl Manifest {
         far: f64,
         gallery: usize,
     ) -> Result<OperatingPoint, NoOperatingPoint> {
-        let needed = -libm::expm1(libm::log1p(-far) / gallery.max(1) as f64);
+        let needed = far / gallery.max(1) as f64;
         let points = || self.operating_points.iter();
         let strictest = points().map(|p| p.fmr).min_by(f64::total_cmp);
         let low_enough = points().filter(|p| p.fmr <= needed * (1.0 + 1e-9));

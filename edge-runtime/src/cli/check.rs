@@ -5,6 +5,7 @@ use clap::Args;
 use edge_runtime::bundle::{self, SelfTestReport};
 use edge_runtime::config::Config;
 use edge_runtime::enroll::template_of;
+use edge_runtime::quality::Limits;
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -96,7 +97,8 @@ impl Verify {
         let rate = self.false_accept_rate.or(configured).unwrap_or(standard);
         let loaded = bundle::load(&path)?;
         let point = loaded.manifest.operating_point(rate.get(), 1)?;
-        let template = |image| template_of(image, self.landmarks.as_deref(), &loaded.network);
+        let table = self.landmarks.as_deref();
+        let template = |image| template_of(image, table, &loaded.network, &Limits::DOOR);
         let score = template(&self.a)?.score(&template(&self.b)?)?;
         let compared = Compared {
             score,

@@ -1,15 +1,17 @@
 //! A turn of the head to a side that chance picks, which a held-up photograph does not make.
 
 use super::Observation;
+use crate::quality::Limits;
 use serde::Deserialize;
-use shared::align::{Landmarks, Point};
 use std::time::Duration;
 
 const WITHIN_MS: std::ops::RangeInclusive<u64> = 1000..=60_000;
-/// Whoever is not seen for longer may have been replaced.
-const MAX_GAP: Duration = Duration::from_millis(1500);
+/// Whoever is not recognized for longer may have been replaced.
+const MAX_GAP: Duration = Duration::from_secs(2);
+/// A face that is turned farther is not compared.
+const MOST_TURNED: f32 = Limits::DOOR.yaw;
 
-/// What a turn is, and how long it may take. Turns are as [`turn`] measures them.
+/// What a turn is, and how long it may take. Turns are as [`crate::quality::yaw`] measures them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "ChallengeToml")]
 pub struct ChallengeRule {
@@ -44,9 +46,9 @@ impl TryFrom<ChallengeToml> for ChallengeRule {
             ));
         }
         // Between the two lies the hysteresis: a trembling landmark is no turn.
-        if !(frontal > 0.0 && frontal * 2.0 <= turned && turned <= 1.0) {
+        if !(frontal > 0.0 && frontal * 2.0 <= turned && turned < MOST_TURNED) {
             return Err(format!(
-                "frontal is {frontal} and turned is {turned}, expected 0 < frontal, twice frontal <= turned, turned <= 1"
+                "frontal is {frontal} and turned is {turned}, expected 0 < frontal, twice frontal <= turned, turned < {MOST_TURNED}"
             ));
         }
         Ok(Self {
@@ -66,50 +68,38 @@ pub enum Side {
     Right,
 }
 
-/// How far a head is turned to its left (to its right: negative), by where the nose lies between
-/// the eyes, in eye distances; about 0.5 times the tangent of the angle. `None` if the landmarks
-/// span no face. The picture must not be mirrored.
-///
-/// The nose is measured against eyes and mouth, so a flat picture gives the same value however it
-/// is turned, tilted, moved or stretched, as long as perspective is weak.
-pub fn turn(landmarks: &Landmarks) -> Option<f32> {
-    let [right_eye, left_eye, nose, mouth_right, mouth_left] = landmarks.0;
-    let middle = |a: Point, b: Point| Point::new((a.x + b.x) / 2.0, (a.y + b.y) / 2.0);
-    let from = |a: Point, b: Point| (b.x - a.x, b.y - a.y);
-    let cross = |a: (f32, f32), b: (f32, f32)| a.0 * b.1 - a.1 * b.0;
-    let between = middle(right_eye, left_eye);
-    let across = from(right_eye, left_eye);
-    let down = from(between, middle(mouth_right, mouth_left));
-    // nose = between + turn * across + something * down
-    let turn = cross(from(between, nose), down) / cross(across, down);
-    turn.is_finite().then_some(turn)
-}
-
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Stage {
+    /// Not seen straight ahead yet.
     Begin,
+    /// Is to turn.
     Turn,
+    /// Somebody's head has turned; whose is not known.
+    Away,
+    /// This person's head has turned.
     Return,
     Done,
+    /// Turned to the other side.
+    Failed,
 }
 
 /// Where a challenge is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
-    Turn(Side),
     LookAhead,
+    Turn(Side),
     Passed,
     Failed,
 }
 
-/// One person's challenge.
+/// One person's challenge: recognized straight ahead, turned to the side, and straight ahead.
 pub(super) struct Challenge<S> {
     rule: ChallengeRule,
     subject: S,
     side: Side,
     stage: Stage,
     asked_at: Duration,
-    seen_at: Duration,
+    recognized_at: Duration,
 }
 
 impl<S: PartialEq> Challenge<S> {
@@ -120,11 +110,17 @@ impl<S: PartialEq> Challenge<S> {
             side,
             stage: Stage::Begin,
             asked_at: now,
-            seen_at: now,
+            recognized_at: now,
         }
     }
 
-    /// Takes in one frame; `turn` is of the face in it. Once failed, it is over.
+    /// Whether that is no look straight ahead.
+    pub(super) fn is_aside(&self, turn: Option<f32>) -> bool {
+        turn.is_some_and(|turn| turn.abs() > self.rule.frontal)
+    }
+
+    /// Takes in one frame; `turn` is of the face in it, be it recognized or nobody's. Once failed,
+    /// it is over.
     pub(super) fn step(
         &mut self,
         now: Duration,
@@ -132,124 +128,50 @@ impl<S: PartialEq> Challenge<S> {
         turn: Option<f32>,
     ) -> Progress {
         let late = now.saturating_sub(self.asked_at) > self.rule.within;
-        let lost = now.saturating_sub(self.seen_at) > MAX_GAP;
-        let another = match seen {
-            Observation::Match(subject) => *subject != self.subject,
-            Observation::Stranger => true,
-            Observation::Nobody => false,
-        };
+        let lost = now.saturating_sub(self.recognized_at) > MAX_GAP;
+        let recognized = matches!(seen, Observation::Match(subject) if *subject == self.subject);
+        let another = !recognized && *seen != Observation::Nobody;
         if late || lost || another {
             return Progress::Failed;
         }
-        let (Observation::Match(_), Some(turn)) = (seen, turn) else {
-            return self.progress();
-        };
-        self.seen_at = now;
+        if recognized {
+            self.recognized_at = now;
+        }
+        if let Some(turn) = turn {
+            self.turned(turn, recognized);
+        }
+        self.progress()
+    }
+
+    /// A head that turns unrecognized may be anybody's beside a photograph: it can fail the
+    /// challenge, and tells when to look ahead, but only one that is recognized turned passes.
+    fn turned(&mut self, turn: f32, recognized: bool) {
         let asked_way = match self.side {
             Side::Left => turn,
             Side::Right => -turn,
         };
-        let frontal = turn.abs() <= self.rule.frontal;
+        let turned = asked_way >= self.rule.turned;
+        let wrong_way = asked_way <= -self.rule.turned;
+        let frontal = recognized && turn.abs() <= self.rule.frontal;
         self.stage = match self.stage {
-            Stage::Turn if asked_way <= -self.rule.turned => return Progress::Failed,
-            Stage::Begin if frontal => Stage::Turn,
-            Stage::Turn if asked_way >= self.rule.turned => Stage::Return,
+            Stage::Begin | Stage::Away if frontal => Stage::Turn,
+            Stage::Turn | Stage::Away if wrong_way => Stage::Failed,
+            Stage::Turn | Stage::Away if turned && recognized => Stage::Return,
+            Stage::Turn if turned => Stage::Away,
             Stage::Return if frontal => Stage::Done,
             stage => stage,
         };
-        self.progress()
     }
 
     fn progress(&self) -> Progress {
         match self.stage {
-            Stage::Begin | Stage::Turn => Progress::Turn(self.side),
-            Stage::Return => Progress::LookAhead,
+            Stage::Begin | Stage::Away | Stage::Return => Progress::LookAhead,
+            Stage::Turn => Progress::Turn(self.side),
             Stage::Done => Progress::Passed,
+            Stage::Failed => Progress::Failed,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Observation::{Match, Nobody, Stranger};
-    use proptest::prelude::*;
-    use shared::align::AlignTemplate;
-
-    const RULE: ChallengeRule = ChallengeRule {
-        within: Duration::from_secs(5),
-        turned: 0.2,
-        frontal: 0.08,
-    };
-
-    /// The last progress of frames 300 ms apart; the asked side is the left.
-    fn after(frames: &[(Observation<u8>, f32)]) -> Progress {
-        let mut challenge = Challenge::new(RULE, 1, Side::Left, Duration::ZERO);
-        let mut progress = Progress::Turn(Side::Left);
-        for (i, (seen, turn)) in frames.iter().enumerate() {
-            let now = Duration::from_millis(300 * i as u64);
-            progress = challenge.step(now, seen, Some(*turn));
-            if progress == Progress::Failed {
-                break;
-            }
-        }
-        progress
-    }
-
-    #[test]
-    fn the_asked_turn_and_nothing_else_passes() {
-        let of_one = |turns: &[f32]| {
-            let frames: Vec<_> = turns.iter().map(|turn| (Match(1), *turn)).collect();
-            after(&frames)
-        };
-        assert_eq!(of_one(&[0.0, 0.1, 0.25, 0.1, 0.0]), Progress::Passed);
-        assert_eq!(of_one(&[0.3, 0.0, 0.3, 0.0]), Progress::Passed);
-        // Still, trembling, begun aside, not come back, the other way first.
-        assert_eq!(of_one(&[0.0; 9]), Progress::Turn(Side::Left));
-        assert_eq!(of_one(&[0.0, 0.15, -0.15, 0.0]), Progress::Turn(Side::Left));
-        assert_eq!(of_one(&[0.3, 0.3, 0.0]), Progress::Turn(Side::Left));
-        assert_eq!(of_one(&[0.0, 0.3, 0.3]), Progress::LookAhead);
-        assert_eq!(of_one(&[0.0, -0.3, 0.3, 0.0]), Progress::Failed);
-        // Too late.
-        assert_eq!(of_one(&[0.0; 18]), Progress::Failed);
-    }
-
-    #[test]
-    fn it_is_one_person_throughout() {
-        let around = |between: &[Observation<u8>]| {
-            let mut frames = vec![(Match(1), 0.0), (Match(1), 0.3)];
-            frames.extend(between.iter().map(|seen| (*seen, 0.0)));
-            frames.push((Match(1), 0.0));
-            after(&frames)
-        };
-        assert_eq!(around(&[]), Progress::Passed);
-        assert_eq!(around(&[Nobody; 3]), Progress::Passed);
-        assert_eq!(around(&[Nobody; 5]), Progress::Failed);
-        assert_eq!(around(&[Stranger]), Progress::Failed);
-        assert_eq!(around(&[Match(2)]), Progress::Failed);
-    }
-
-    #[test]
-    fn a_nose_toward_the_left_eye_is_a_turn_to_the_left() {
-        let mut face = AlignTemplate::Arcface112x112.landmarks();
-        assert!(turn(&face).unwrap().abs() < 0.01);
-        face.0[2].x += 10.0;
-        assert!(turn(&face).unwrap() > 0.25);
-        assert_eq!(turn(&Landmarks([Point::new(1.0, 1.0); 5])), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_flat_picture_never_turns(
-            a in 0.4..1.5_f32, b in -0.5..0.5_f32, c in -0.3..0.3_f32, d in 0.4..1.5_f32,
-        ) {
-            let mut face = AlignTemplate::Arcface112x112.landmarks();
-            let before = turn(&face).unwrap();
-            for p in &mut face.0 {
-                *p = Point::new(a * p.x + b * p.y + 9.0, c * p.x + d * p.y - 5.0);
-            }
-            prop_assume!((a * d - b * c).abs() > 0.2);
-            prop_assert!((turn(&face).unwrap() - before).abs() < 1e-3);
-        }
-    }
-}
+mod tests;

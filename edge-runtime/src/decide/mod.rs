@@ -5,66 +5,23 @@ mod access;
 mod agreement;
 mod challenge;
 mod lockout;
+mod policy;
 
 pub use access::Access;
 pub use agreement::{ImpossibleRule, Rule};
-pub use challenge::{ChallengeRule, Side, turn};
+pub use challenge::{ChallengeRule, Side};
 pub use lockout::LockoutRule;
+pub use policy::Policy;
 
 use agreement::Agreement;
 use challenge::{Challenge, Progress};
 use lockout::Lockout;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
 /// The wall clock may go wrong by this much against the monotonic one, unnoticed.
 const MAX_CLOCK_JUMP_S: u64 = 10;
-const TWO_PEOPLE_MS: std::ops::RangeInclusive<u64> = 1..=600_000;
-
-/// Under what conditions the lock is released.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "PolicyToml")]
-pub struct Policy {
-    /// How many frames must agree.
-    pub rule: Rule,
-    lockout: Option<LockoutRule>,
-    challenge: Option<ChallengeRule>,
-    /// Two different people must come within this time.
-    two_people_within: Option<Duration>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PolicyToml {
-    agreeing_frames: usize,
-    of_last_frames: usize,
-    window_ms: u64,
-    two_people_within_ms: Option<u64>,
-    lockout: Option<LockoutRule>,
-    challenge: Option<ChallengeRule>,
-}
-
-impl TryFrom<PolicyToml> for Policy {
-    type Error = String;
-
-    fn try_from(toml: PolicyToml) -> Result<Self, String> {
-        let rule = Rule::new(toml.agreeing_frames, toml.of_last_frames, toml.window_ms);
-        let within = toml.two_people_within_ms;
-        if let Some(ms) = within.filter(|ms| !TWO_PEOPLE_MS.contains(ms)) {
-            let (least, most) = (TWO_PEOPLE_MS.start(), TWO_PEOPLE_MS.end());
-            return Err(format!(
-                "two_people_within_ms is {ms}, expected {least} to {most}"
-            ));
-        }
-        Ok(Self {
-            rule: rule.map_err(|error| error.to_string())?,
-            lockout: toml.lockout,
-            challenge: toml.challenge,
-            two_people_within: within.map(Duration::from_millis),
-        })
-    }
-}
 
 /// Whom a frame shows, as far as the decision goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +43,8 @@ pub struct Look {
     pub unix_s: i64,
     /// Whom it shows.
     pub seen: Observation<String>,
-    /// How far the head is turned, as [`turn`] measures it.
+    /// How far the head is turned, as [`crate::quality::yaw`] measures it, even of a face that is
+    /// too far turned to be compared and so is nobody's.
     pub turn: Option<f32>,
     /// The side that a challenge which begins now asks for; by chance.
     pub side: Side,
@@ -108,7 +66,7 @@ pub enum Refusal {
     TurnLeft,
     /// The head must turn to the subject's right.
     TurnRight,
-    /// The head has turned and must turn back.
+    /// The head must be straight, before the turn and after it.
     LookAhead,
     /// The head did not turn as asked in time, or somebody else came between.
     TurnFailed,
@@ -125,7 +83,7 @@ impl fmt::Display for Refusal {
             Self::Expired => "this person is not valid any more",
             Self::TurnLeft => "turn your head to your left",
             Self::TurnRight => "turn your head to your right",
-            Self::LookAhead => "look ahead again",
+            Self::LookAhead => "look ahead",
             Self::TurnFailed => "the head did not turn as asked",
             Self::NeedsSecondPerson => "a second person is needed",
         })
@@ -149,6 +107,16 @@ pub enum Action {
         /// ... who came second, after this one, where two must.
         with: Option<String>,
     },
+}
+
+impl Action {
+    /// Whether this frame's person has shown enough: to come in, or to be one of two.
+    pub fn accepts(&self) -> bool {
+        match self {
+            Self::Release { .. } => true,
+            Self::Wait { refusal, .. } => *refusal == Some(Refusal::NeedsSecondPerson),
+        }
+    }
 }
 
 /// What was seen lately, judged by a [`Policy`].
@@ -194,9 +162,10 @@ impl Decision {
             _ => Ok(()),
         };
         match access {
-            Ok(()) => self.judge(look, &look.seen),
+            Ok(()) => self.judge(look),
             Err(refusal) => {
-                self.judge(look, &Observation::Nobody);
+                // Somebody else came between.
+                self.start_over();
                 wait(0, refusal)
             }
         }
@@ -208,10 +177,16 @@ impl Decision {
     }
 
     /// Counts the frame; then one condition after the other.
-    fn judge(&mut self, look: &Look, seen: &Observation<String>) -> Action {
+    fn judge(&mut self, look: &Look) -> Action {
+        let challenged = self.challenge.as_mut();
+        let aside = challenged.as_ref().is_some_and(|c| c.is_aside(look.turn));
+        let seen = match &look.seen {
+            // Whoever turns as asked may not be recognized for a while, which is no refusal.
+            Observation::Stranger if aside => &Observation::Nobody,
+            seen => seen,
+        };
         let agreeing = self.agreement.step(look.at, seen);
         let enough = agreeing >= self.policy.rule.needed();
-        let challenged = self.challenge.as_mut();
         let progress = challenged.map(|c| c.step(look.at, seen, look.turn));
         if progress == Some(Progress::Failed) {
             return self.refuse(look.at, Some(Refusal::TurnFailed));
@@ -223,20 +198,26 @@ impl Decision {
         };
         match (progress, self.policy.challenge) {
             _ if !enough => waiting(agreeing, progress),
-            (None, Some(rule)) => {
-                let challenge = Challenge::new(rule, subject.clone(), look.side, look.at);
-                self.challenge = Some(challenge);
-                waiting(agreeing, Some(Progress::Turn(look.side)))
-            }
+            (None, Some(rule)) => self.challenge(rule, subject, look),
             (Some(Progress::Passed), _) | (None, None) => self.accept(look, subject, agreeing),
             _ => waiting(agreeing, progress),
         }
     }
 
+    /// Asks for a turn of the head. Frames from before it, which a photograph can give, no longer
+    /// count.
+    fn challenge(&mut self, rule: ChallengeRule, subject: &str, look: &Look) -> Action {
+        self.start_over();
+        let mut challenge = Challenge::new(rule, subject.to_owned(), look.side, look.at);
+        let progress = challenge.step(look.at, &look.seen, look.turn);
+        self.challenge = Some(challenge);
+        waiting(0, Some(progress))
+    }
+
     /// This person may come in, with a second one where two must.
     fn accept(&mut self, look: &Look, subject: &str, agreeing: usize) -> Action {
         let first = self.first.take();
-        self.forget();
+        self.start_over();
         let with = match self.policy.two_people_within {
             None => None,
             Some(within) => {
@@ -264,8 +245,7 @@ impl Decision {
 
     /// One refusal; a lockout, if it is one too many.
     fn refuse(&mut self, now: Duration, refusal: Option<Refusal>) -> Action {
-        self.agreement.forget();
-        self.challenge = None;
+        self.start_over();
         if let Some(lockout) = &mut self.lockout {
             lockout.refuse(now);
         }
@@ -277,9 +257,14 @@ impl Decision {
     }
 
     fn forget(&mut self) {
+        self.start_over();
+        self.first = None;
+    }
+
+    /// The person before the door must show as much again.
+    fn start_over(&mut self) {
         self.agreement.forget();
         self.challenge = None;
-        self.first = None;
     }
 }
 

@@ -88,16 +88,55 @@ fn a_head_that_turns_as_asked_opens() {
         let looks: Vec<_> = turns.iter().map(|turn| (Match("a"), *turn)).collect();
         outcomes(&[CHALLENGE, LOCKOUT], &looks).join(" ")
     };
+    let asked = " TurnLeft TurnLeft";
     assert_eq!(
         of(&[0.0, 0.0, 0.0, 0.3, 0.0]),
-        " TurnLeft TurnLeft LookAhead +a"
+        format!("{asked} LookAhead +a")
     );
     // A held-up photograph, and a turn to the other side.
     assert!(!of(&[0.0; 40]).contains('+'));
     assert_eq!(
         of(&[0.0, 0.0, 0.0, -0.3, 0.0]),
-        " TurnLeft TurnLeft TurnFailed "
+        format!("{asked} TurnFailed ")
     );
+}
+
+#[test]
+fn frames_from_before_the_challenge_do_not_count() {
+    let opens = |needed| {
+        let mut decision = decision(needed, 9, 60_000, &[CHALLENGE]);
+        let turns = [&vec![0.0; needed][..], &[0.3, 0.0]].concat();
+        let looks = turns
+            .iter()
+            .zip(0..)
+            .map(|(turn, i)| look(500 * i, Match("a"), *turn));
+        let last = looks.map(|look| decision.step(&look)).last().unwrap();
+        matches!(last, Action::Release { .. })
+    };
+    // The turn and the look ahead after it are two frames.
+    assert!(opens(2) && !opens(3));
+}
+
+#[test]
+fn a_head_turned_so_far_that_it_is_not_recognized_is_no_stranger() {
+    let of = |looks: &[(Observation<&str>, f32)]| {
+        let before = [(Match("a"), 0.0); 2];
+        outcomes(&[CHALLENGE, LOCKOUT], &[&before, looks].concat())[2..].join(" ")
+    };
+    let (aside, front) = ((Match("a"), 0.3), (Match("a"), 0.0));
+    for unknown in [Stranger, Nobody] {
+        let far = (unknown, 0.5);
+        assert_eq!(
+            of(&[far, aside, far, far, front, front]),
+            "LookAhead LookAhead LookAhead LookAhead  +a"
+        );
+        // They do not agree with anybody, nor do they pass for the person's.
+        assert!(!of(&[far, far, front, far, far, front]).contains('+'));
+    }
+    assert_eq!(of(&[aside, (Stranger, 0.0)]), "LookAhead TurnFailed");
+    // Nobody else may come between, not even someone who may not come in.
+    assert_eq!(of(&[aside, (Match("d"), 0.3)]), "LookAhead TurnFailed");
+    assert_eq!(of(&[aside, (Match("c"), 0.3), front]), "LookAhead Expired ");
 }
 
 #[test]
@@ -168,6 +207,27 @@ fn agree(looks: &[Look], subject: &str, needed: usize, of_last: usize, window_ms
     looks.iter().rev().take(of_last).filter(agrees).count() >= needed
 }
 
+/// Whether the first look begins a challenge that the looks pass, by the words of the rule.
+fn turned(looks: &[Look], subject: &str) -> bool {
+    let to_left = if looks[0].side == Side::Left {
+        0.3
+    } else {
+        -0.3
+    };
+    let within = |look: &&Look| look.at <= looks[0].at + Duration::from_millis(9000);
+    let mut turns = looks
+        .iter()
+        .take_while(within)
+        .take_while(|look| match &look.seen {
+            Match(person) => person == subject,
+            Stranger => look.turn != Some(0.0),
+            Nobody => true,
+        });
+    let mut reaches =
+        |turn| turns.any(|look| look.seen == Match(subject.into()) && look.turn == Some(turn));
+    reaches(0.0) && reaches(to_left) && reaches(0.0)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
@@ -186,19 +246,37 @@ proptest! {
         let mut again = self::decision(needed, of_last, window, &toml);
         let access: Access = toml::from_str(ACCESS).unwrap();
         let (mut since, mut locked_until) = (0, Duration::ZERO);
+        let (mut asked, mut asking) = (None, false);
         for (i, look) in looks.iter().enumerate() {
             let action = decision.step(look);
             // The same looks, the same decisions.
             prop_assert!(action == again.step(look));
             if i > 0 && jumped((looks[i - 1].at, looks[i - 1].unix_s), look) {
                 since = i;
+                asking = false;
             }
             if let Some(until) = decision.locked_out_until(look.at) {
                 locked_until = locked_until.max(until);
             }
+            let asks = |refusal: &Refusal| {
+                matches!(refusal, Refusal::TurnLeft | Refusal::TurnRight | Refusal::LookAhead)
+            };
+            let before = std::mem::replace(
+                &mut asking,
+                matches!(&action, Action::Wait { refusal: Some(refusal), .. } if asks(refusal)),
+            );
+            if asking && !before {
+                asked = Some(i);
+            }
             let Action::Release { subject, with } = action else { continue };
             let seen = &looks[since..=i];
             prop_assert!(agree(seen, &subject, needed, of_last, window));
+            if policies & 4 > 0 {
+                // All of them since the challenge began, in which the head turned as asked.
+                let live = &looks[asked.take().unwrap()..=i];
+                prop_assert!(agree(&live[1..], &subject, needed, of_last, window));
+                prop_assert!(turned(live, &subject));
+            }
             prop_assert!(look.at >= locked_until);
             prop_assert_eq!(with.is_some(), policies & 1 > 0);
             for person in with.iter().chain([&subject]) {
@@ -206,8 +284,8 @@ proptest! {
                 // Each by frames and, where asked, by a turn of their own.
                 let mut upto = (1..=seen.len()).map(|n| &seen[..n]);
                 prop_assert!(upto.any(|seen| agree(seen, person, needed, of_last, window)));
-                let turned = |l: &Look| l.seen == Match(person.clone()) && l.turn != Some(0.0);
-                prop_assert!(policies & 4 == 0 || seen.iter().any(turned));
+                let mut from = (0..seen.len()).map(|n| &seen[n..]);
+                prop_assert!(policies & 4 == 0 || from.any(|seen| turned(seen, person)));
             }
             prop_assert!(with != Some(subject));
             since = i + 1;

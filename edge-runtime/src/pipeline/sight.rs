@@ -1,8 +1,10 @@
 //! What one frame shows, before it is decided upon.
 
-use crate::decide::{self, Observation, Refusal};
+use crate::decide::{Observation, Refusal};
 use crate::event::Outcome;
+use crate::face::FaceError;
 use crate::identify::Verdict;
+use crate::quality;
 use shared::align::Landmarks;
 
 pub(super) struct Sight {
@@ -11,7 +13,7 @@ pub(super) struct Sight {
     pub(super) score: Option<f32>,
     /// What the score was compared with.
     pub(super) threshold: Option<f32>,
-    /// As [`decide::turn`] measures it.
+    /// The yaw, of whatever face can be measured.
     pub(super) turn: Option<f32>,
     why: String,
 }
@@ -26,6 +28,14 @@ impl Sight {
             threshold: None,
             turn: None,
             why: why.into(),
+        }
+    }
+
+    /// Of a face that cannot be compared: how far it is turned can be seen.
+    pub(super) fn poor(why: &FaceError, landmarks: &Landmarks) -> Self {
+        Self {
+            turn: quality::yaw(landmarks),
+            ..Self::plain(Outcome::PoorFace, why.to_string())
         }
     }
 
@@ -62,7 +72,7 @@ impl Sight {
             subject,
             score,
             threshold: Some(threshold),
-            turn: decide::turn(landmarks),
+            turn: quality::yaw(landmarks),
             why,
         }
     }

@@ -14,5 +14,6 @@ mod networks;
 mod onnx;
 mod people;
 mod policies;
+mod quality;
 mod real_faces;
 mod scene;
