@@ -1,6 +1,7 @@
 //! Which of the door's events go into its log, and the thread that writes them: a disk is slower
 //! than a door may be.
 
+use crate::decide::Refusal;
 use crate::event::{Event, FrameEvent, Outcome};
 use crate::store::{Store, StoreError};
 use shared::audit::{AuditEvent, What};
@@ -105,13 +106,17 @@ impl Selection {
                 let detail = format!("{people} people, model {model}");
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
-            Event::RecordUnusable { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
+            Event::RecordUnusable { reason } | Event::ClaimsLost { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
             Event::Released {
-                subject, hold_ms, ..
+                subject,
+                with,
+                hold_ms,
+                ..
             } => {
                 // Somebody who is refused from now on is somebody else.
                 self.refused_at_ms = None;
-                let detail = format!("for {hold_ms} ms");
+                let with = with.as_ref().map_or(String::new(), |w| format!("with {w}, "));
+                let detail = format!("{with}for {hold_ms} ms");
                 Some(AuditEvent::new(What::Opened, Some(subject), &detail))
             }
             Event::Stopped { reason, .. } => Some(AuditEvent::new(What::Stopped, None, reason)),
@@ -121,7 +126,8 @@ impl Selection {
     }
 
     fn refused(&mut self, frame: &FrameEvent) -> Option<AuditEvent> {
-        if !matches!(frame.outcome, Outcome::NoMatch | Outcome::UnknownClaim) {
+        let locked_out = frame.refusal == Some(Refusal::LockedOut);
+        if frame.outcome != Outcome::NoMatch && !locked_out {
             return None;
         }
         let told = self.refused_at_ms;
@@ -142,6 +148,9 @@ mod tests {
         Event::Frame(FrameEvent {
             frame: "x.png".into(),
             at_ms,
+            unix_s: 0,
+            turn: None,
+            refusal: None,
             subject: None,
             score: None,
             threshold: 0.5,
@@ -158,6 +167,7 @@ mod tests {
         let released = Event::Released {
             at_ms: 21_000,
             subject: "ada".into(),
+            with: None,
             hold_ms: 3000,
         };
         let mut selection = Selection::default();

@@ -1,8 +1,9 @@
 //! `door.toml`: what a door is made of. `door.example.toml` documents every field.
 
 use crate::capped_file::{self, ReadError};
-use crate::decide::Rule;
-use crate::identify::FalseAcceptRate;
+use crate::claim::ClaimsConfig;
+use crate::decide::{Access, Policy};
+use crate::identify::Identify;
 use crate::store;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -26,8 +27,13 @@ pub struct Config {
     pub camera: Camera,
     /// How sure the door must be of one frame.
     pub identify: Identify,
-    /// How many frames must agree.
-    pub decide: Rule,
+    /// How people claim who they are, if they do.
+    pub claims: Option<ClaimsConfig>,
+    /// Under what conditions the lock is released.
+    pub decide: Policy,
+    /// Who may come in when.
+    #[serde(default)]
+    pub access: Access,
     /// The lock.
     pub door: Door,
 }
@@ -71,14 +77,6 @@ impl TryFrom<f64> for FramesPerSecond {
             format!("frames_per_second is {rate}, expected 0 to {MAX_FRAMES_PER_SECOND}")
         })
     }
-}
-
-/// How sure the door must be.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identify {
-    /// How often the door may open for one look of a stranger.
-    pub false_accept_rate: FalseAcceptRate,
 }
 
 /// The lock and what moves it.
@@ -181,14 +179,25 @@ impl Config {
     /// [`ConfigError`], with path and line.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let bytes = capped_file::read(path, MAX_FILE_LEN)?;
-        let mut config: Self = toml::from_slice(&bytes).map_err(|error| ConfigError::Content {
+        let content = |reason: &str| ConfigError::Content {
             path: path.into(),
-            reason: error.to_string().trim_end().into(),
-        })?;
+            reason: reason.trim_end().into(),
+        };
+        let parsed = toml::from_slice(&bytes);
+        let mut config: Self = parsed.map_err(|error| content(&error.to_string()))?;
+        if config.claims.is_some() != config.access.claims().next().is_some() {
+            return Err(content(
+                "[claims] and a claim_sha256 in [access.people] need each other",
+            ));
+        }
         let folder = path.parent().unwrap_or(Path::new(""));
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         resolve(&mut config.bundle);
         config.store.resolve(folder);
+        let claims = config.claims.as_mut();
+        if let Some(path) = claims.and_then(|claims| claims.source.path_mut()) {
+            resolve(path);
+        }
         let Camera::Folder {
             path, landmarks, ..
         } = &mut config.camera;

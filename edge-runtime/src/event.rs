@@ -3,6 +3,7 @@
 //! Events name people, because that is what they are for; nothing else does, so there is no
 //! `Debug` here.
 
+use crate::decide::Refusal;
 use serde::Serialize;
 use std::fmt;
 
@@ -42,6 +43,11 @@ pub enum Event {
         /// How many people.
         people: usize,
     },
+    /// No claims can be read for now, or any more.
+    ClaimsLost {
+        /// Why.
+        reason: String,
+    },
     /// A frame was looked at.
     Frame(FrameEvent),
     /// The lock was released.
@@ -50,6 +56,8 @@ pub enum Event {
         at_ms: u64,
         /// For whom.
         subject: String,
+        /// Who came first, where two people must.
+        with: Option<String>,
         /// For how long, in milliseconds.
         hold_ms: u64,
     },
@@ -74,18 +82,26 @@ pub struct FrameEvent {
     pub frame: String,
     /// When it was taken, in milliseconds since the start.
     pub at_ms: u64,
+    /// The same by the wall clock, in seconds since 1970 UTC.
+    pub unix_s: i64,
     /// Who it shows, if it matches.
     pub subject: Option<String>,
-    /// The highest cosine score, if there was a face to compare.
+    /// The highest cosine score, if there was a face to compare. In 1:1 that of a match only:
+    /// others would tell whom a claim names.
     pub score: Option<f32>,
     /// What a score must reach.
     pub threshold: f32,
+    /// How far the head is turned, as [`crate::quality::yaw`] measures it.
+    pub turn: Option<f32>,
     /// Frames that agree on this person now.
     pub agreeing: usize,
     /// Frames that must agree.
     pub needed: usize,
     /// In a word.
     pub outcome: Outcome,
+    /// Why the lock is not released, where it is not for want of agreeing frames; or what the
+    /// person is asked to do.
+    pub refusal: Option<Refusal>,
     /// In a sentence.
     pub reason: String,
     /// After this frame.
@@ -98,7 +114,7 @@ pub struct FrameEvent {
 pub enum Outcome {
     /// Somebody the door knows, or the claimed person.
     Match,
-    /// Somebody else.
+    /// Somebody else; in 1:1 whether or not the claimed person exists.
     NoMatch,
     /// Nobody.
     NoFace,
@@ -106,8 +122,8 @@ pub enum Outcome {
     PoorFace,
     /// Nothing that can be used.
     BadFrame,
-    /// Somebody, and nobody of the claimed name is enrolled.
-    UnknownClaim,
+    /// Not looked at: a claim must come first.
+    NoClaim,
 }
 
 /// Where the lock is.
@@ -146,6 +162,7 @@ impl fmt::Display for Event {
                 )
             }
             Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),
+            Self::ClaimsLost { reason } => f.write_str(reason),
             Self::Frame(frame) => {
                 write!(
                     f,
@@ -156,8 +173,17 @@ impl fmt::Display for Event {
             Self::Released {
                 at_ms,
                 subject,
+                with,
                 hold_ms,
-            } => write!(f, "{at_ms:>8} ms  RELEASED for {subject}, {hold_ms} ms"),
+            } => {
+                let with = with
+                    .as_ref()
+                    .map_or(String::new(), |w| format!(" with {w}"));
+                write!(
+                    f,
+                    "{at_ms:>8} ms  RELEASED for {subject}{with}, {hold_ms} ms"
+                )
+            }
             Self::Relocked { at_ms } => write!(f, "{at_ms:>8} ms  locked again"),
             Self::Stopped { at_ms, reason } => write!(f, "{at_ms:>8} ms  stopped: {reason}"),
         }
@@ -173,12 +199,15 @@ mod tests {
         let frame = Event::Frame(FrameEvent {
             frame: "x.png".into(),
             at_ms: 120,
+            unix_s: 1_767_571_200,
             subject: Some("ada".into()),
             score: Some(0.61),
             threshold: 0.45,
+            turn: Some(0.25),
             agreeing: 1,
             needed: 2,
             outcome: Outcome::Match,
+            refusal: Some(Refusal::OutsideSchedule),
             reason: "because".into(),
             lock: LockState::Locked,
         });
@@ -186,7 +215,7 @@ mod tests {
         for (event, json) in [
             (
                 frame,
-                r#"{"event":"frame","frame":"x.png","at_ms":120,"subject":"ada","score":0.61,"threshold":0.45,"agreeing":1,"needed":2,"outcome":"match","reason":"because","lock":"locked"}"#,
+                r#"{"event":"frame","frame":"x.png","at_ms":120,"unix_s":1767571200,"subject":"ada","score":0.61,"threshold":0.45,"turn":0.25,"agreeing":1,"needed":2,"outcome":"match","refusal":"outside_schedule","reason":"because","lock":"locked"}"#,
             ),
             (relocked, r#"{"event":"relocked","at_ms":3120}"#),
         ] {

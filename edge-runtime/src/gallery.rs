@@ -1,7 +1,7 @@
 //! The people of a running door: read again when the store changes, so that whoever is removed
 //! stays out from then on.
 
-use crate::identify::{FalseAcceptRate, Identifier};
+use crate::identify::{Identifier, Identify};
 use crate::store::{PeopleMark, RecordError, Settings, Store, StoreError};
 use shared::bundle::{Manifest, NoOperatingPoint};
 
@@ -20,8 +20,7 @@ pub enum GalleryError {
 pub struct Gallery {
     store: Store,
     manifest: Manifest,
-    claim: Option<String>,
-    rate: FalseAcceptRate,
+    asked: Identify,
     read: Reading,
 }
 
@@ -33,35 +32,28 @@ struct Reading {
 }
 
 impl Gallery {
-    /// Reads a store that is opened for it; `claim` and `rate` as in [`Identifier::new`].
+    /// Reads a store that is opened for it; `asked` as in [`Identifier::new`].
     ///
     /// # Errors
     /// [`GalleryError`].
     pub fn open(
         settings: &Settings,
         manifest: Manifest,
-        claim: Option<String>,
-        rate: FalseAcceptRate,
+        asked: Identify,
     ) -> Result<Self, GalleryError> {
-        Self::of(Store::open(settings)?, manifest, claim, rate)
+        Self::of(Store::open(settings)?, manifest, asked)
     }
 
-    /// Reads a store; `claim` and `rate` as in [`Identifier::new`].
+    /// Reads a store; `asked` as in [`Identifier::new`].
     ///
     /// # Errors
     /// [`GalleryError`].
-    pub fn of(
-        store: Store,
-        manifest: Manifest,
-        claim: Option<String>,
-        rate: FalseAcceptRate,
-    ) -> Result<Self, GalleryError> {
+    pub fn of(store: Store, manifest: Manifest, asked: Identify) -> Result<Self, GalleryError> {
         Ok(Self {
-            read: Reading::of(&store, &manifest, claim.as_ref(), rate)?,
+            read: Reading::of(&store, &manifest, &asked)?,
             store,
             manifest,
-            claim,
-            rate,
+            asked,
         })
     }
 
@@ -83,23 +75,18 @@ impl Gallery {
         if self.read.mark == self.store.people_mark()? {
             return Ok(false);
         }
-        self.read = Reading::of(&self.store, &self.manifest, self.claim.as_ref(), self.rate)?;
+        self.read = Reading::of(&self.store, &self.manifest, &self.asked)?;
         Ok(true)
     }
 }
 
 impl Reading {
-    fn of(
-        store: &Store,
-        manifest: &Manifest,
-        claim: Option<&String>,
-        rate: FalseAcceptRate,
-    ) -> Result<Self, GalleryError> {
+    fn of(store: &Store, manifest: &Manifest, asked: &Identify) -> Result<Self, GalleryError> {
         // Before the people: what changes meanwhile has another mark.
         let mark = store.people_mark()?;
         let people = store.load(manifest)?;
         Ok(Self {
-            identifier: Identifier::new(people.roster, claim.cloned(), manifest, rate)?,
+            identifier: Identifier::new(people.roster, manifest, asked)?,
             unusable: people.unusable,
             mark,
         })

@@ -10,6 +10,36 @@ use shared::roster::Roster;
 #[serde(try_from = "f64")]
 pub struct FalseAcceptRate(f64);
 
+/// How much more alike than the second-best person the best one must be, in cosine: 0 to 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(try_from = "f32")]
+pub struct Margin(f32);
+
+impl TryFrom<f32> for Margin {
+    type Error = String;
+
+    fn try_from(cosine: f32) -> Result<Self, String> {
+        let possible = (0.0..=1.0).contains(&cosine);
+        possible
+            .then_some(Self(cosine))
+            .ok_or_else(|| format!("margin is {cosine}, expected a cosine of 0 to 1"))
+    }
+}
+
+/// How sure the door must be of one look.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identify {
+    /// How often the door may match somebody for one look of a stranger.
+    pub false_accept_rate: FalseAcceptRate,
+    /// In 1:N, over the second-best person.
+    #[serde(default)]
+    pub margin: Margin,
+    /// Whether every look is at a claim (1:1), however the door is told of it.
+    #[serde(skip)]
+    pub claims_only: bool,
+}
+
 /// A rate that is none.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("false_accept_rate is {0}, expected above 0 and below 1, for example 0.001")]
@@ -47,75 +77,131 @@ pub enum Verdict<'a> {
     Match {
         /// The person.
         subject: &'a str,
-        /// Cosine score, at least the threshold.
+        /// Cosine score.
         score: f32,
+        /// What the score must reach, and reaches.
+        threshold: f32,
     },
-    /// The probe is nobody the door knows, or not the claimed person.
+    /// The probe is nobody the door knows.
     NoMatch {
         /// The highest cosine score; `None` if nobody is enrolled.
         score: Option<f32>,
+        /// What the score must reach.
+        threshold: f32,
     },
-    /// Nobody of the claimed name is enrolled.
-    UnknownClaim,
+    /// Two people are too much alike in this probe.
+    Ambiguous {
+        /// The highest cosine score.
+        score: f32,
+        /// What it reaches.
+        threshold: f32,
+    },
+    /// The probe is not the claimed person, or there is no such person: it is not told which,
+    /// nor how near it came.
+    NotClaimed {
+        /// What the score must reach.
+        threshold: f32,
+    },
 }
 
-/// The people of the door and the threshold for that many.
+/// The people of the door and the thresholds for that many.
 pub struct Identifier {
     roster: Roster,
-    claim: Option<String>,
-    point: OperatingPoint,
+    margin: Margin,
+    /// Of a look at a claim.
+    one: OperatingPoint,
+    /// Of a look at everybody; that of one if every look is at a claim.
+    all: OperatingPoint,
 }
 
 impl Identifier {
-    /// With a `claim` every probe is compared with that person (1:1), otherwise with everybody
-    /// (1:N). The threshold is the bundle's for `rate` over that many people.
+    /// The thresholds are the bundle's for the rate asked for, over one person and over everybody.
     ///
     /// # Errors
     /// [`NoOperatingPoint`]: the bundle was not measured strictly enough, so the door must not run.
     pub fn new(
         roster: Roster,
-        claim: Option<String>,
         manifest: &Manifest,
-        rate: FalseAcceptRate,
+        asked: &Identify,
     ) -> Result<Self, NoOperatingPoint> {
-        let gallery = if claim.is_some() { 1 } else { roster.len() };
-        let point = manifest.operating_point(rate.get(), gallery)?;
+        let point = |people| manifest.operating_point(asked.false_accept_rate.get(), people);
+        let searched = if asked.claims_only { 1 } else { roster.len() };
         Ok(Self {
+            margin: asked.margin,
+            one: point(1)?,
+            all: point(searched)?,
             roster,
-            claim,
-            point,
         })
     }
 
-    /// Judges a probe.
+    /// Judges a probe against the claimed person (1:1), or without a `claim` against everybody.
     ///
     /// # Errors
     /// [`ForeignModel`] if it was made by another model than the roster's.
-    pub fn identify(&self, probe: &Template) -> Result<Verdict<'_>, ForeignModel> {
-        let best = match &self.claim {
-            Some(claim) => match self.roster.verify(claim, probe)? {
-                None => return Ok(Verdict::UnknownClaim),
-                Some(score) => Some((claim.as_str(), score)),
+    pub fn identify<'a>(
+        &'a self,
+        probe: &Template,
+        claim: Option<&'a str>,
+    ) -> Result<Verdict<'a>, ForeignModel> {
+        match claim {
+            Some(claim) => self.verify(probe, claim),
+            None => self.search(probe),
+        }
+    }
+
+    fn verify<'a>(
+        &'a self,
+        probe: &Template,
+        subject: &'a str,
+    ) -> Result<Verdict<'a>, ForeignModel> {
+        let threshold = self.one.threshold;
+        let score = self.roster.verify(subject, probe)?;
+        Ok(match score.filter(|score| *score >= threshold) {
+            Some(score) => Verdict::Match {
+                subject,
+                score,
+                threshold,
             },
-            None => self.roster.identify(probe)?.map(|c| (c.subject, c.score)),
-        };
-        Ok(match best {
-            Some((subject, score)) if score >= self.point.threshold => {
-                Verdict::Match { subject, score }
-            }
-            other => Verdict::NoMatch {
-                score: other.map(|(_, score)| score),
-            },
+            None => Verdict::NotClaimed { threshold },
         })
     }
 
-    /// The threshold, and what was measured at it.
+    fn search(&self, probe: &Template) -> Result<Verdict<'_>, ForeignModel> {
+        let threshold = self.all.threshold;
+        let best = self.roster.identify(probe)?;
+        let Some(best) = best.filter(|best| best.score >= threshold) else {
+            let score = best.map(|best| best.score);
+            return Ok(Verdict::NoMatch { score, threshold });
+        };
+        let (subject, score) = (best.subject, best.score);
+        let clear = |second| score - second >= self.margin.0;
+        Ok(if best.runner_up.is_none_or(clear) {
+            Verdict::Match {
+                subject,
+                score,
+                threshold,
+            }
+        } else {
+            Verdict::Ambiguous { score, threshold }
+        })
+    }
+
+    /// The threshold of a look at everybody, or at a claim if every look is; and what was
+    /// measured at it.
     pub fn operating_point(&self) -> OperatingPoint {
-        self.point
+        self.all
     }
 
     /// How many people are enrolled.
     pub fn people(&self) -> usize {
         self.roster.len()
     }
+
+    /// Whether a person of that name is.
+    pub fn knows(&self, subject: &str) -> bool {
+        self.roster.contains(subject)
+    }
 }
+
+#[cfg(test)]
+mod tests;

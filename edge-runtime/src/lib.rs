@@ -17,6 +17,7 @@ pub mod face;
 pub mod network;
 pub mod quality;
 
+pub mod claim;
 pub mod decide;
 pub mod gallery;
 pub mod identify;

@@ -1,48 +1,27 @@
 //! The loop: camera, align, embed, identify, decide, actuate, event.
 
+mod ended;
+mod sight;
+
+pub use ended::RunError;
+
 use crate::camera::Frame;
-use crate::decide::{Action, Decision, Observation, Rule};
+use crate::claim::{Claims, Whom};
+use crate::decide::{Access, Action, Decision, Look, Policy, Side};
+use crate::door::Lock;
 use crate::door::keeper::Keeper;
-use crate::door::{Lock, LockError};
 use crate::event::{Event, FrameEvent, LockState, Outcome};
 use crate::face::{self, FaceError};
-use crate::gallery::{Gallery, GalleryError};
-use crate::identify::Verdict;
+use crate::gallery::Gallery;
 use crate::network::Network;
 use crate::quality::Limits;
 use embedded_hal::digital::OutputPin;
+use ended::why;
+use sight::Sight;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
-
-/// Why the door stopped otherwise than at the end of the frames or on request.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The lock.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The door ended for another reason, and then the lock did not lock.
-    #[error("{lock}; before that: {reason}")]
-    NotLocked {
-        /// What the lock said.
-        lock: LockError,
-        /// Why the door ended.
-        reason: String,
-    },
-    /// No thread to watch over the lock.
-    #[error("the system gives no thread to watch over the lock: {0}; end other programs")]
-    Thread(io::Error),
-    /// Who may come in is not known any more.
-    #[error(transparent)]
-    People(#[from] GalleryError),
-    /// Nobody would learn what the door does.
-    #[error("events cannot be written ({0}); the door does not run unobserved")]
-    Events(#[from] io::Error),
-    /// A fault of this program.
-    #[error("the program failed: {0}; start it again and report this")]
-    Panic(String),
-}
+use std::time::{Duration, Instant, SystemTime};
 
 /// A door, ready to look.
 pub struct Pipeline<P: OutputPin> {
@@ -50,8 +29,12 @@ pub struct Pipeline<P: OutputPin> {
     pub network: Network,
     /// Templates to people.
     pub gallery: Gallery,
-    /// How many frames must agree.
-    pub rule: Rule,
+    /// Whom each look is at.
+    pub claims: Claims,
+    /// Under what conditions the lock is released.
+    pub policy: Policy,
+    /// Who may come in when.
+    pub access: Access,
     /// The lock.
     pub lock: Lock<P>,
     /// Time from one frame to the next; zero for as fast as they can be handled.
@@ -80,8 +63,9 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
             network: self.network,
             gallery: self.gallery,
             keeper: &keeper,
-            decision: Decision::new(self.rule),
-            needed: self.rule.needed(),
+            claims: self.claims,
+            needed: self.policy.rule.needed(),
+            decision: Decision::new(self.policy, self.access),
             interval: self.interval,
             started,
             stop,
@@ -116,20 +100,13 @@ struct Watch<'a, P: OutputPin + Send + 'static> {
     network: Network,
     gallery: Gallery,
     keeper: &'a Keeper<P>,
-    decision: Decision<String>,
+    claims: Claims,
+    decision: Decision,
     needed: usize,
     interval: Duration,
     started: Instant,
     stop: &'a Receiver<()>,
     events: Sink<'a>,
-}
-
-/// What one frame shows, before it is decided upon.
-struct Look {
-    outcome: Outcome,
-    subject: Option<String>,
-    score: Option<f32>,
-    reason: String,
 }
 
 impl<P: OutputPin + Send + 'static> Watch<'_, P> {
@@ -141,7 +118,8 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
                 return Ok("a signal asked for it");
             }
             due = due.saturating_add(self.interval);
-            let at = self.started.elapsed();
+            // To the millisecond, as events tell it, so that they are all that a decision needs.
+            let at = Duration::from_millis(millis(self.started.elapsed()));
             let Some(frame) = frames.next() else { break };
             let look = self.look(&frame)?;
             // Nobody gets in any more who came after the signal.
@@ -160,37 +138,44 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
     }
 
     /// Align, embed, identify.
-    fn look(&mut self, frame: &Frame) -> Result<Look, RunError> {
-        let plain = |outcome, reason| Look {
-            outcome,
-            subject: None,
-            score: None,
-            reason,
-        };
+    fn look(&mut self, frame: &Frame) -> Result<Sight, RunError> {
         let content = match &frame.content {
             Ok(content) => content,
-            Err(reason) => return Ok(plain(Outcome::BadFrame, reason.clone())),
+            Err(reason) => return Ok(Sight::plain(Outcome::BadFrame, reason)),
         };
         let Some(landmarks) = &content.landmarks else {
-            return Ok(plain(Outcome::NoFace, "no face in the frame".into()));
+            return Ok(Sight::plain(Outcome::NoFace, "no face in the frame"));
+        };
+        let whom = self.whom()?;
+        let claim = match &whom {
+            Whom::Everybody => None,
+            Whom::Claimed(subject) => Some(subject.as_str()),
+            Whom::Nobody => return Ok(Sight::plain(Outcome::NoClaim, "a claim must come first")),
         };
         let template = self.network.input().template;
         let face = match face::good(&content.image, landmarks, template, &Limits::DOOR) {
             Ok(face) => face,
-            Err(error @ FaceError::Poor(_)) => {
-                return Ok(plain(Outcome::PoorFace, error.to_string()));
-            }
-            Err(error) => return Ok(plain(Outcome::BadFrame, error.to_string())),
+            Err(error @ FaceError::Poor(_)) => return Ok(Sight::poor(&error, landmarks)),
+            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
         };
         let probe = match self.network.embed(&face) {
             Ok(probe) => probe,
-            Err(error) => return Ok(plain(Outcome::BadFrame, error.to_string())),
+            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
         };
         self.refresh()?;
-        Ok(match self.gallery.identifier().identify(&probe) {
-            Ok(verdict) => self.judged(verdict),
-            Err(error) => plain(Outcome::BadFrame, error.to_string()),
+        Ok(match self.gallery.identifier().identify(&probe, claim) {
+            Ok(verdict) => Sight::of(verdict, landmarks),
+            Err(error) => Sight::plain(Outcome::BadFrame, error.to_string()),
         })
+    }
+
+    fn whom(&mut self) -> Result<Whom, RunError> {
+        let mut faults = Vec::new();
+        let whom = self.claims.whom(Instant::now(), |fault| faults.push(fault));
+        for reason in faults {
+            (self.events)(&Event::ClaimsLost { reason })?;
+        }
+        Ok(whom)
     }
 
     /// Whoever was removed by now stays out.
@@ -209,56 +194,40 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
         Ok(())
     }
 
-    fn judged(&self, verdict: Verdict<'_>) -> Look {
-        let threshold = self.gallery.identifier().operating_point().threshold;
-        let (outcome, subject, score, reason) = match verdict {
-            Verdict::Match { subject, score } => {
-                let reason = format!("score {score:.3} reaches the threshold {threshold:.3}");
-                (Outcome::Match, Some(subject.into()), Some(score), reason)
-            }
-            Verdict::NoMatch { score: Some(score) } => {
-                let reason = format!("score {score:.3} is below the threshold {threshold:.3}");
-                (Outcome::NoMatch, None, Some(score), reason)
-            }
-            Verdict::NoMatch { score: None } => {
-                (Outcome::NoMatch, None, None, "nobody is enrolled".into())
-            }
-            Verdict::UnknownClaim => {
-                let reason = "nobody of the claimed name is enrolled".into();
-                (Outcome::UnknownClaim, None, None, reason)
-            }
-        };
-        Look {
-            outcome,
-            subject,
-            score,
-            reason,
-        }
-    }
-
     /// Decide, actuate, tell.
-    fn decide(&mut self, frame: String, at: Duration, look: Look) -> Result<(), RunError> {
+    fn decide(&mut self, frame: String, at: Duration, sight: Sight) -> Result<(), RunError> {
         let needed = self.needed;
-        let subject = look.subject.clone();
-        let seen = subject.map_or(Observation::Nobody, Observation::Match);
-        let (agreeing, released) = match self.decision.step(at, seen) {
-            Action::Wait { agreeing } => (agreeing, None),
-            Action::Release(subject) => (needed, self.release(subject)?),
+        let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let unix_s = unix.as_secs() as i64;
+        let odd = getrandom::u32()? % 2 == 1;
+        let action = self.decision.step(&Look {
+            at,
+            unix_s,
+            seen: sight.observation(),
+            turn: sight.turn,
+            side: if odd { Side::Left } else { Side::Right },
+        });
+        if action.accepts() {
+            self.claims.end();
+        }
+        let (agreeing, refusal, released) = match action {
+            Action::Wait { agreeing, refusal } => (agreeing, refusal, None),
+            Action::Release { subject, with } => (needed, None, self.release(subject, with)?),
         };
-        let reason = match look.outcome {
-            Outcome::Match => format!("{}; {agreeing} of {needed} frames agree", look.reason),
-            _ => look.reason,
-        };
+        let threshold = self.gallery.identifier().operating_point().threshold;
         let frame = FrameEvent {
             frame,
             at_ms: millis(at),
-            subject: look.subject,
-            score: look.score,
-            threshold: self.gallery.identifier().operating_point().threshold,
+            unix_s,
+            turn: sight.turn,
+            reason: sight.reason(agreeing, needed, refusal),
+            subject: sight.subject,
+            score: sight.score,
+            threshold: sight.threshold.unwrap_or(threshold),
             agreeing,
             needed,
-            outcome: look.outcome,
-            reason,
+            outcome: sight.outcome,
+            refusal,
             lock: self.lock_state(),
         };
         (self.events)(&Event::Frame(frame))?;
@@ -266,11 +235,16 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
     }
 
     /// Actuate; the event of a lock that was locked.
-    fn release(&mut self, subject: String) -> Result<Option<Event>, RunError> {
+    fn release(
+        &mut self,
+        subject: String,
+        with: Option<String>,
+    ) -> Result<Option<Event>, RunError> {
         let released = self.keeper.release()?;
         Ok(released.map(|at| Event::Released {
             at_ms: millis(at),
             subject,
+            with,
             hold_ms: millis(self.keeper.hold()),
         }))
     }
@@ -303,13 +277,6 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
             (self.events)(&Event::Relocked { at_ms })?;
         }
         Ok(())
-    }
-}
-
-fn why(ended: &Result<&'static str, RunError>) -> String {
-    match ended {
-        Ok(reason) => (*reason).into(),
-        Err(error) => error.to_string(),
     }
 }
 

@@ -119,17 +119,18 @@ impl Quality {
         landmarks: &Landmarks,
         face: &AlignedFace,
     ) -> Result<Self, UnusableLandmarks> {
-        let [right_eye, left_eye, nose, right, left] = landmarks.0;
-        let (eyes, mouth) = (middle(right_eye, left_eye), middle(right, left));
-        // The nose in the oblique axes of the face; not a number if all lie on one line.
-        let (across, down) = (difference(left_eye, right_eye), difference(mouth, eyes));
-        let (nose, area) = (difference(nose, eyes), cross(across, down));
+        let Pose {
+            across,
+            down,
+            yaw,
+            pitch,
+        } = Pose::of(landmarks);
         let upright = Similarity::fit(landmarks, &face.template().landmarks())?;
         let luma = Luma::of(face);
         Ok(Self {
             eye_mouth_px: down.x.hypot(down.y),
-            yaw: cross(nose, down) / area,
-            pitch: cross(across, nose) / area,
+            yaw,
+            pitch,
             roll_deg: across.y.atan2(across.x).to_degrees(),
             outside: outside(photo, &upright.inverted(), face.template()),
             brightness: luma.mean(),
@@ -159,6 +160,39 @@ impl Quality {
         ];
         let wrong = checks.into_iter().filter(|(_, good)| !good);
         wrong.map(|(flaw, _)| flaw).collect()
+    }
+}
+
+/// How far a head is turned, as in [`Quality::yaw`]; `None` if the landmarks span no face.
+///
+/// The nose is measured against eyes and mouth, so a flat picture gives the same value however it
+/// is turned, tilted, moved or stretched, as long as perspective is weak. Of a head it is about
+/// half the tangent of the angle. A mirrored picture gives the other side.
+pub fn yaw(landmarks: &Landmarks) -> Option<f32> {
+    Some(Pose::of(landmarks).yaw).filter(|yaw| yaw.is_finite())
+}
+
+/// The oblique axes of a face, from eye to eye and from the eyes to the mouth, and where the nose
+/// lies in them; not numbers if all lie on one line.
+struct Pose {
+    across: Point,
+    down: Point,
+    yaw: f32,
+    pitch: f32,
+}
+
+impl Pose {
+    fn of(landmarks: &Landmarks) -> Self {
+        let [right_eye, left_eye, nose, right, left] = landmarks.0;
+        let (eyes, mouth) = (middle(right_eye, left_eye), middle(right, left));
+        let (across, down) = (difference(left_eye, right_eye), difference(mouth, eyes));
+        let (nose, area) = (difference(nose, eyes), cross(across, down));
+        Self {
+            across,
+            down,
+            yaw: cross(nose, down) / area,
+            pitch: cross(across, nose) / area,
+        }
     }
 }
 

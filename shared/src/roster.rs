@@ -65,7 +65,7 @@ impl Roster {
             }
             .into());
         }
-        if self.position(record.subject()).is_some() {
+        if self.contains(record.subject()) {
             return Err(RosterError::Duplicate);
         }
         let reference = record.reference()?;
@@ -86,6 +86,11 @@ impl Roster {
     /// Whether nobody is enrolled.
     pub fn is_empty(&self) -> bool {
         self.subjects.is_empty()
+    }
+
+    /// Whether that person is enrolled.
+    pub fn contains(&self, subject: &str) -> bool {
+        self.position(subject).is_some()
     }
 
     /// 1:1: the score of a probe against the person it claims to be; `None` if nobody of that

@@ -5,11 +5,13 @@ use clap::Args;
 use edge_runtime::audit::Recorder;
 use edge_runtime::bundle;
 use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::claim::Claims;
 use edge_runtime::config::{Camera, Config, Driver};
 use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::event::Event;
 use edge_runtime::gallery::Gallery;
+use edge_runtime::identify::Identify;
 use edge_runtime::pipeline::{Pipeline, RunError, Sink};
 use edge_runtime::store::Store;
 use embedded_hal::digital::OutputPin;
@@ -22,7 +24,7 @@ pub(super) struct Run {
     /// The door's configuration.
     #[arg(long, value_name = "DOOR.TOML")]
     config: PathBuf,
-    /// Open for this person only (1:1); otherwise for anybody enrolled (1:N).
+    /// Open for this person only (1:1), whatever door.toml says of claims.
     #[arg(long, value_name = "SUBJECT")]
     claim: Option<String>,
 }
@@ -102,9 +104,16 @@ impl Run {
         } else {
             store.forget_crops()?;
         }
-        let rate = config.identify.false_accept_rate;
-        let (store, claim) = (store.clone(), self.claim.clone());
-        let gallery = Gallery::of(store, bundle.manifest, claim, rate)?;
+        let claims = match (&self.claim, &config.claims) {
+            (Some(subject), _) => Claims::fixed(subject.clone()),
+            (None, Some(claims)) => Claims::listen(claims, &config.access)?,
+            (None, None) => Claims::none(),
+        };
+        let asked = Identify {
+            claims_only: claims.only(),
+            ..config.identify
+        };
+        let gallery = Gallery::of(store.clone(), bundle.manifest, asked)?;
         let Camera::Folder {
             path,
             landmarks,
@@ -112,13 +121,24 @@ impl Run {
         } = &config.camera;
         let camera = FolderCamera::open(path, landmarks.as_deref())?;
         let identifier = gallery.identifier();
+        // A misspelled name would leave somebody's access unbounded. A record that cannot be read
+        // may be that person's, who stays out in any case.
+        let mut bounded = config.access.people();
+        if gallery.unusable().is_empty()
+            && let Some(unknown) = bounded.find(|person| !identifier.knows(person))
+        {
+            anyhow::bail!(
+                "{}: [access.people.{unknown}], and nobody of that name is enrolled; correct the name, enroll the person, or remove the lines",
+                self.config.display()
+            );
+        }
         tell(&Event::Started {
             model: bundle.network.model().to_string(),
             people: identifier.people(),
             claim: self.claim,
             threshold: identifier.operating_point().threshold,
             false_match_rate: identifier.operating_point().fmr,
-            needed: config.decide.needed(),
+            needed: config.decide.rule.needed(),
         })?;
         for unusable in gallery.unusable() {
             let reason = unusable.to_string();
@@ -127,7 +147,9 @@ impl Run {
         let pipeline = Pipeline {
             network: bundle.network,
             gallery,
-            rule: config.decide,
+            claims,
+            policy: config.decide.clone(),
+            access: config.access.clone(),
             lock,
             interval: frames_per_second.interval(),
         };

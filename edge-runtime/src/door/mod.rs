@@ -25,6 +25,8 @@ pub struct Lock<P: OutputPin> {
     hold: Duration,
     /// When it must be locked again; `None` once it was locked without an error.
     relock_at: Option<Duration>,
+    /// The latest time it was told.
+    told: Duration,
 }
 
 impl<P: OutputPin> Lock<P> {
@@ -38,6 +40,7 @@ impl<P: OutputPin> Lock<P> {
             active_level: config.active_level,
             hold: config.hold,
             relock_at: None,
+            told: Duration::ZERO,
         };
         lock.relock()?;
         Ok(lock)
@@ -54,6 +57,7 @@ impl<P: OutputPin> Lock<P> {
         if self.relock_at.is_some() {
             return Ok(false);
         }
+        self.told = now;
         // Schedule the relock first: a write that fails may still have moved the bolt.
         self.relock_at = Some(now.saturating_add(self.hold));
         if let Err(error) = self.set(true) {
@@ -64,14 +68,17 @@ impl<P: OutputPin> Lock<P> {
         Ok(true)
     }
 
-    /// Locks if the time is over. To be called often: the lock is late by what lies between.
+    /// Locks if the time is over, or runs backwards. To be called often: the lock is late by what
+    /// lies between.
     ///
     /// Returns whether it locked.
     ///
     /// # Errors
     /// [`LockError`] if the pin cannot be set; the next call tries again.
     pub fn tick(&mut self, now: Duration) -> Result<bool, LockError> {
-        let over = self.relock_at.is_some_and(|at| now >= at);
+        let backwards = now < self.told;
+        self.told = now;
+        let over = self.relock_at.is_some_and(|at| backwards || now >= at);
         if over {
             self.relock()?;
         }

@@ -2,6 +2,7 @@ use super::*;
 use crate::face;
 use image::Rgb;
 use image::imageops::blur;
+use proptest::prelude::*;
 
 const TEMPLATE: AlignTemplate = AlignTemplate::Arcface112x112;
 
@@ -109,4 +110,26 @@ fn light_and_contrast_do_not_make_a_face_blurred() {
     let bright = quality(&photo(), &landmarks()).sharpness;
     let faint = quality(&mapped(|v| 60.0 + v / 4.0), &landmarks()).sharpness;
     assert!((bright - faint).abs() < 0.02, "{bright} {faint}");
+}
+
+#[test]
+fn a_nose_toward_the_left_eye_is_a_turn_to_the_left() {
+    let mut face = landmarks();
+    assert!(yaw(&face).unwrap().abs() < 0.01);
+    face.0[2].x += 20.0;
+    assert!(yaw(&face).unwrap() > 0.25);
+    assert_eq!(yaw(&Landmarks([Point::new(1.0, 1.0); 5])), None);
+}
+
+proptest! {
+    #[test]
+    fn a_flat_picture_never_turns(
+        a in 0.4..1.5_f32, b in -0.5..0.5_f32, c in -0.3..0.3_f32, d in 0.4..1.5_f32,
+    ) {
+        prop_assume!((a * d - b * c).abs() > 0.2);
+        let before = yaw(&landmarks()).unwrap();
+        let skew = |p: Point| Point::new(a * p.x + b * p.y + 9.0, c * p.x + d * p.y - 5.0);
+        let after = yaw(&moved(|_, p| skew(p))).unwrap();
+        prop_assert!((after - before).abs() < 1e-3);
+    }
 }

@@ -73,6 +73,32 @@ const ROWS: &[(&str, &str, &str)] = &[
     ),
     ("window_ms = 2000", "window_ms = 0", "expected 1 to 60000"),
     (
+        "margin = 0.05",
+        "margin = 1.5",
+        "expected a cosine of 0 to 1",
+    ),
+    ("refusals = 10", "refusals = 0", "expected 1 to 1000"),
+    ("\nlasts_ms = 10000", "\nlasts_ms = 99", "expected 100 to"),
+    ("salt = \"k7Qw2mXv9c\"", "salt = \"\"", "at least 8"),
+    ("kind = \"stdin\"", "kind = \"wire\"", "variant `wire`"),
+    ("turned = 0.2", "turned = 0.1", "twice frontal <= turned"),
+    (
+        "schedule = \"office\"",
+        "schedule = \"x\"",
+        "people.ada: schedule \"x\"",
+    ),
+    (
+        "mon-fri 08:00-18:00",
+        "mon-fri 18-8",
+        "schedule \"mon-fri 18-8\"",
+    ),
+    ("Europe/Vienna", "Europe/Wien", "expected one such as"),
+    ("time_zone = \"Europe/Vienna\"", "", "need time_zone"),
+    ("\"2026-12-31\"", "\"2025-12-31\"", "is after valid_until"),
+    ("\"2026-12-31\"", "\"2026-02-30\"", "2026-02-30"),
+    ("claim_sha256 = \"6", "claim_sha256 = \"X", "not 64 digits"),
+    ("claim_sha256 = ", "schedul = ", "unknown field `schedul`"),
+    (
         "hold_ms = 3000",
         "hold_ms = 99",
         "hold_ms is 99, expected 100 to 60000",
@@ -94,9 +120,35 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("bundle = ", "bundle ", "TOML parse error"),
 ];
 
+/// The example with every setting on.
+fn example() -> String {
+    let text = fs::read_to_string("door.example.toml").unwrap();
+    let on = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(on).collect()
+}
+
 #[test]
 fn bad_configurations() {
-    let good = fs::read_to_string("door.example.toml").unwrap();
+    let good = example();
+    let claimless = good
+        .lines()
+        .filter(|line| !line.starts_with("claim_sha256"))
+        .map(|line| format!("{line}\n"));
+    let claimless: String = claimless.collect();
+    check("door.toml", Some(claimless.as_bytes()), "need each other");
+    let twice = good.replace("[access.people.ada]", "[access.people.ben]");
+    let twice = format!(
+        "{good}{}",
+        &twice[twice.find("[access.people.ben]").unwrap()..]
+    );
+    check(
+        "door.toml",
+        Some(twice[..twice.rfind("[door]").unwrap()].as_bytes()),
+        "one claim_sha256",
+    );
     for (old, new, needle) in ROWS {
         assert!(good.contains(old), "{old}");
         check("door.toml", Some(good.replace(old, new).as_bytes()), needle);
@@ -123,6 +175,12 @@ fn the_example_configuration_is_valid() {
     let config = Config::read(&dir.path().join("door.toml")).unwrap();
     assert_eq!(config.door.driver, Driver::Rppal { pin: 17 });
     assert_eq!(config.bundle, dir.path().join("model.bundle"));
+
+    let path = dir.path().join("door.toml");
+    let socket = "kind = \"socket\", path = \"claims.sock\"";
+    fs::write(&path, example().replace("kind = \"stdin\"", socket)).unwrap();
+    let mut source = Config::read(&path).unwrap().claims.unwrap().source;
+    assert_eq!(*source.path_mut().unwrap(), dir.path().join("claims.sock"));
 }
 
 #[test]

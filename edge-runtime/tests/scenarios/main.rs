@@ -15,6 +15,7 @@ mod lock;
 mod networks;
 mod onnx;
 mod people;
+mod policies;
 mod quality;
 mod real_faces;
 mod scene;

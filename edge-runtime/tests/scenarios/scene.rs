@@ -4,6 +4,7 @@ use crate::onnx::{self, Weights};
 use crate::people::{photograph, row};
 use edge_runtime::bundle;
 use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::claim::Claims;
 use edge_runtime::config::{Camera, Config};
 use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
@@ -11,6 +12,7 @@ use edge_runtime::enroll::enroll;
 use edge_runtime::event::{Event, FrameEvent, Outcome};
 use edge_runtime::face;
 use edge_runtime::gallery::Gallery;
+use edge_runtime::identify::Identify;
 use edge_runtime::landmarks::HEADER;
 use edge_runtime::network::Network;
 use edge_runtime::pipeline::{Pipeline, RunError};
@@ -103,11 +105,25 @@ impl Scene {
         fs::write(self.path("door.toml"), toml.replace(old, new)).unwrap();
     }
 
+    /// Adds lines to the end of `door.toml`.
+    pub(crate) fn add(&self, lines: &str) {
+        let toml = fs::read_to_string(self.path("door.toml")).unwrap();
+        fs::write(self.path("door.toml"), toml + lines).unwrap();
+    }
+
     /// A new photograph of a person in a folder of the scene; its path.
     pub(crate) fn shoot(&mut self, folder: &str, person: &str) -> PathBuf {
+        self.shoot_turned(folder, person, 0.0)
+    }
+
+    /// The same with the nose moved to the person's left by so many eye distances.
+    pub(crate) fn shoot_turned(&mut self, folder: &str, person: &str, turn: f32) -> PathBuf {
         self.shots += 1;
         let name = format!("{:03}.png", self.shots);
-        let photo = photograph(person, self.shots);
+        let mut photo = photograph(person, self.shots);
+        let [right_eye, left_eye, nose, ..] = &mut photo.landmarks.0;
+        nose.x += turn * (left_eye.x - right_eye.x);
+        nose.y += turn * (left_eye.y - right_eye.y);
         let path = self.path(folder).join(&name);
         photo.image.save(&path).unwrap();
         let table = self.path(folder).join("landmarks.csv");
@@ -161,9 +177,16 @@ impl Scene {
         let config = self.config();
         let lock = Lock::new(pin, &config.door).unwrap();
         let loaded = bundle::load(&config.bundle).unwrap();
-        let claim = claim.map(Into::into);
-        let rate = config.identify.false_accept_rate;
-        let gallery = Gallery::open(&config.store, loaded.manifest, claim, rate).unwrap();
+        let claims = match (claim, &config.claims) {
+            (Some(subject), _) => Claims::fixed(subject.into()),
+            (None, Some(claims)) => Claims::listen(claims, &config.access).unwrap(),
+            (None, None) => Claims::none(),
+        };
+        let asked = Identify {
+            claims_only: claims.only(),
+            ..config.identify
+        };
+        let gallery = Gallery::open(&config.store, loaded.manifest, asked).unwrap();
         let unusable = gallery.unusable().iter().map(ToString::to_string).collect();
         let Camera::Folder {
             path,
@@ -173,7 +196,9 @@ impl Scene {
         let pipeline = Pipeline {
             network: loaded.network,
             gallery,
-            rule: config.decide,
+            claims,
+            policy: config.decide,
+            access: config.access,
             lock,
             interval: frames_per_second.interval(),
         };

@@ -1,6 +1,6 @@
-//! Whether to open: enough of the last frames must agree on one person, soon enough.
+//! Whether enough of the last frames agree on one person, soon enough.
 
-use serde::Deserialize;
+use super::Observation;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -8,20 +8,11 @@ const MAX_FRAMES: usize = 1000;
 const WINDOW_MS: std::ops::RangeInclusive<u64> = 1..=60_000;
 
 /// How many of how many frames must agree, within what time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RuleToml")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     needed: usize,
     of_last: usize,
     window: Duration,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleToml {
-    agreeing_frames: usize,
-    of_last_frames: usize,
-    window_ms: u64,
 }
 
 /// A rule that nothing, or anything, would satisfy.
@@ -71,45 +62,16 @@ impl Rule {
     }
 }
 
-impl TryFrom<RuleToml> for Rule {
-    type Error = ImpossibleRule;
-
-    fn try_from(toml: RuleToml) -> Result<Self, ImpossibleRule> {
-        Self::new(toml.agreeing_frames, toml.of_last_frames, toml.window_ms)
-    }
-}
-
-/// What a frame shows, as far as the decision goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Observation<S> {
-    /// This person.
-    Match(S),
-    /// A stranger, no face, or a frame that cannot be read.
-    Nobody,
-}
-
-/// What to do with the lock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Action<S> {
-    /// Nothing; so many frames agree on the person of this frame.
-    Wait {
-        /// Fewer than needed.
-        agreeing: usize,
-    },
-    /// Release it for this person.
-    Release(S),
-}
-
 /// The last frames, judged by a [`Rule`].
-pub struct Decision<S> {
+pub(super) struct Agreement<S> {
     rule: Rule,
     /// When each was seen, and who; the newest last.
     frames: VecDeque<(Duration, Observation<S>)>,
 }
 
-impl<S: Clone + PartialEq> Decision<S> {
+impl<S: Clone + PartialEq> Agreement<S> {
     /// Nothing seen yet.
-    pub fn new(rule: Rule) -> Self {
+    pub(super) fn new(rule: Rule) -> Self {
         Self {
             rule,
             frames: VecDeque::new(),
@@ -117,12 +79,14 @@ impl<S: Clone + PartialEq> Decision<S> {
     }
 
     /// Takes in one frame, seen at `now` since some start. A second person, or time that runs
-    /// backwards, is doubt: what was seen before no longer counts. Neither does it after a
-    /// release: the next one needs as many frames again.
-    pub fn step(&mut self, now: Duration, seen: Observation<S>) -> Action<S> {
+    /// backwards, is doubt: what was seen before no longer counts.
+    ///
+    /// Returns how many of the frames that count show what this one does, be it a person or a
+    /// stranger; 0 if it shows nobody.
+    pub(super) fn step(&mut self, now: Duration, seen: &Observation<S>) -> usize {
         let in_order = self.frames.back().is_none_or(|(last, _)| *last <= now);
-        if !in_order || self.shows_another(&seen) {
-            self.frames.clear();
+        if !in_order || self.shows_another(seen) {
+            self.forget();
         }
         self.frames.push_back((now, seen.clone()));
         let (window, of_last) = (self.rule.window, self.rule.of_last);
@@ -130,22 +94,21 @@ impl<S: Clone + PartialEq> Decision<S> {
         while self.frames.len() > of_last {
             self.frames.pop_front();
         }
-        let Observation::Match(subject) = seen else {
-            return Action::Wait { agreeing: 0 };
-        };
-        // Whoever is left in `frames` is this person.
-        let is_match = |frame: &&(_, Observation<S>)| frame.1 != Observation::Nobody;
-        let agreeing = self.frames.iter().filter(is_match).count();
-        if agreeing < self.rule.needed {
-            return Action::Wait { agreeing };
+        if *seen == Observation::Nobody {
+            return 0;
         }
+        self.frames.iter().filter(|frame| frame.1 == *seen).count()
+    }
+
+    /// What was seen no longer counts.
+    pub(super) fn forget(&mut self) {
         self.frames.clear();
-        Action::Release(subject)
     }
 
     fn shows_another(&self, seen: &Observation<S>) -> bool {
-        let mut matches = self.frames.iter().filter(|f| f.1 != Observation::Nobody);
-        *seen != Observation::Nobody && matches.any(|frame| frame.1 != *seen)
+        let is_match = |seen: &Observation<S>| matches!(seen, Observation::Match(_));
+        let mut matches = self.frames.iter().filter(|frame| is_match(&frame.1));
+        is_match(seen) && matches.any(|frame| frame.1 != *seen)
     }
 }
 
@@ -155,45 +118,49 @@ mod tests {
     use Observation::{Match, Nobody};
     use proptest::prelude::*;
 
-    /// The frames (milliseconds, person or 0 for nobody) at which the lock is released.
-    fn releases(rule: (usize, usize, u64), frames: &[(u64, u8)]) -> Vec<usize> {
-        let mut decision = Decision::new(Rule::new(rule.0, rule.1, rule.2).unwrap());
+    /// The frames (milliseconds, person or 0 for nobody) at which enough agree; they are forgotten.
+    fn agreed(rule: (usize, usize, u64), frames: &[(u64, u8)]) -> Vec<usize> {
+        let mut agreement = Agreement::new(Rule::new(rule.0, rule.1, rule.2).unwrap());
         let mut step = |(at, who): (u64, u8)| {
             let seen = if who == 0 { Nobody } else { Match(who) };
-            decision.step(Duration::from_millis(at), seen) == Action::Release(who)
+            let enough = agreement.step(Duration::from_millis(at), &seen) >= rule.0;
+            if enough {
+                agreement.forget();
+            }
+            enough
         };
         (0..frames.len()).filter(|i| step(frames[*i])).collect()
     }
 
     #[test]
-    fn enough_agreeing_frames_release() {
+    fn enough_frames_agree() {
         let every = |people: &[u8]| -> Vec<(u64, u8)> {
             let frames = people.iter().enumerate();
             frames.map(|(i, who)| (i as u64 * 100, *who)).collect()
         };
         let check = |people: &[u8], at: &[usize]| {
-            assert_eq!(releases((2, 3, 1000), &every(people)), at, "{people:?}");
+            assert_eq!(agreed((2, 3, 1000), &every(people)), at, "{people:?}");
         };
         check(&[1, 1], &[1]);
         check(&[1], &[]);
         check(&[1, 0, 1], &[2]);
         check(&[1, 0, 0, 1], &[]);
         check(&[0, 0, 0, 0], &[]);
-        // After a release, as many frames again.
+        // Once forgotten, as many frames again.
         check(&[1, 1, 1, 1], &[1, 3]);
         check(&[1, 1, 1], &[1]);
         // A second person is doubt.
         check(&[1, 2, 1, 2], &[]);
         check(&[1, 2, 2], &[2]);
-        assert_eq!(releases((1, 1, 1), &[(0, 1)]), [0]);
+        assert_eq!(agreed((1, 1, 1), &[(0, 1)]), [0]);
     }
 
     #[test]
     fn what_was_seen_too_long_ago_does_not_count() {
-        assert_eq!(releases((2, 9, 500), &[(0, 1), (500, 1)]), [1]);
-        assert!(releases((2, 9, 500), &[(0, 1), (501, 1)]).is_empty());
+        assert_eq!(agreed((2, 9, 500), &[(0, 1), (500, 1)]), [1]);
+        assert!(agreed((2, 9, 500), &[(0, 1), (501, 1)]).is_empty());
         // A clock that jumps back gives no agreement.
-        assert!(releases((2, 9, 500), &[(100, 1), (50, 1)]).is_empty());
+        assert!(agreed((2, 9, 500), &[(100, 1), (50, 1)]).is_empty());
     }
 
     #[test]
@@ -211,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_sequence_releases_without_agreement(
+        fn no_sequence_passes_without_agreement(
             needed in 1..5_usize,
             more in 0..4_usize,
             window in 1..900_u64,
@@ -224,7 +191,7 @@ mod tests {
                 (at, *who)
             }).collect();
             let mut since = 0;
-            for i in releases((needed, of_last, window), &frames) {
+            for i in agreed((needed, of_last, window), &frames) {
                 let (now, who) = frames[i];
                 let counted = &frames[since.max((i + 1).saturating_sub(of_last))..=i];
                 let agree = |f: &&(u64, u8)| f.1 == who && now - f.0 <= window;
