@@ -106,7 +106,9 @@ impl Selection {
                 let detail = format!("{people} people, model {model}");
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
-            Event::RecordUnusable { reason } | Event::ClaimsLost { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
+            Event::RecordUnusable { reason } | Event::ClaimsLost { reason } => {
+                Some(AuditEvent::new(What::Failed, None, reason))
+            }
             Event::Released {
                 subject,
                 with,
@@ -115,7 +117,9 @@ impl Selection {
             } => {
                 // Somebody who is refused from now on is somebody else.
                 self.refused_at_ms = None;
-                let with = with.as_ref().map_or(String::new(), |w| format!("with {w}, "));
+                let with = with
+                    .as_ref()
+                    .map_or(String::new(), |w| format!("with {w}, "));
                 let detail = format!("{with}for {hold_ms} ms");
                 Some(AuditEvent::new(What::Opened, Some(subject), &detail))
             }

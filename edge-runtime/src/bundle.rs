@@ -2,6 +2,8 @@
 
 use crate::atomic_file::{self, WriteError};
 use crate::capped_file::{self, ReadError};
+use crate::detect::{Detector, DetectorSelfTestError};
+use crate::enroll::Eyes;
 use crate::network::{Network, NetworkError};
 use shared::bundle::{Bundle, BundleError, Manifest, SelfTestFace};
 use shared::digest::Digest;
@@ -199,19 +201,47 @@ pub enum LoadError {
         /// How it failed.
         source: SelfTestError,
     },
+    /// Its detector, or that one's self-test.
+    #[error("{}: {source}", path.display())]
+    Detector {
+        /// The bundle.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: DetectorSelfTestError,
+    },
 }
 
-/// A bundle's manifest and its network, proved on this device.
+/// A bundle's manifest and its networks, proved on this device.
 pub struct Loaded {
     /// Everything about the network.
     pub manifest: Manifest,
     /// The network, ready to run.
     pub network: Network,
+    /// What finds faces, if the bundle has it.
+    pub detector: Option<Detector>,
     /// How closely it gives its self-test faces again.
     pub self_test: SelfTestReport,
 }
 
-/// Reads a bundle, builds its network and proves it by its self-test faces.
+impl Loaded {
+    /// What looks at photographs.
+    pub fn eyes(&self) -> Eyes<'_> {
+        Eyes {
+            network: &self.network,
+            detector: self.detector.as_ref(),
+        }
+    }
+}
+
+fn detector(bundle: &Bundle) -> Result<Option<Detector>, DetectorSelfTestError> {
+    let detector = Detector::load(bundle)?;
+    if let (Some(detector), Some((manifest, _))) = (&detector, bundle.detector()) {
+        detector.self_test(manifest)?;
+    }
+    Ok(detector)
+}
+
+/// Reads a bundle, builds its networks and proves them by their self-tests.
 ///
 /// # Errors
 /// [`LoadError`], each variant with the path.
@@ -226,9 +256,14 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
             path: path.into(),
             source,
         })?;
+    let detector = detector(&bundle).map_err(|source| LoadError::Detector {
+        path: path.into(),
+        source,
+    })?;
     Ok(Loaded {
         manifest: bundle.manifest().clone(),
         network,
+        detector,
         self_test,
     })
 }

@@ -1,13 +1,14 @@
-//! The loop: camera, align, embed, identify, decide, actuate, event.
+//! The loop: camera, detect, align, embed, identify, decide, actuate, event.
 
 mod ended;
 mod sight;
 
 pub use ended::RunError;
 
-use crate::camera::Frame;
+use crate::camera::{Face, Frame};
 use crate::claim::{Claims, Whom};
 use crate::decide::{Access, Action, Decision, Look, Policy, Side};
+use crate::detect::{Detector, NotOneFace};
 use crate::door::Lock;
 use crate::door::keeper::Keeper;
 use crate::event::{Event, FrameEvent, LockState, Outcome};
@@ -25,6 +26,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A door, ready to look.
 pub struct Pipeline<P: OutputPin> {
+    /// Frames to faces, where the camera does not say where they are.
+    pub detector: Option<Detector>,
     /// Faces to templates.
     pub network: Network,
     /// Templates to people.
@@ -60,6 +63,7 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
         let started = Instant::now();
         let keeper = Keeper::new(self.lock, started).map_err(RunError::Thread)?;
         let mut watch = Watch {
+            detector: self.detector,
             network: self.network,
             gallery: self.gallery,
             keeper: &keeper,
@@ -97,6 +101,7 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
 
 /// The run of a pipeline.
 struct Watch<'a, P: OutputPin + Send + 'static> {
+    detector: Option<Detector>,
     network: Network,
     gallery: Gallery,
     keeper: &'a Keeper<P>,
@@ -137,14 +142,26 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
         })
     }
 
-    /// Align, embed, identify.
+    /// Detect, align, embed, identify.
     fn look(&mut self, frame: &Frame) -> Result<Sight, RunError> {
         let content = match &frame.content {
             Ok(content) => content,
             Err(reason) => return Ok(Sight::plain(Outcome::BadFrame, reason)),
         };
-        let Some(landmarks) = &content.landmarks else {
-            return Ok(Sight::plain(Outcome::NoFace, "no face in the frame"));
+        let landmarks = match (&content.face, &self.detector) {
+            (Face::At(landmarks), _) => Ok(*landmarks),
+            (Face::Unknown, Some(detector)) => detector.only_face(&content.image),
+            (Face::Nowhere, _) | (Face::Unknown, None) => Err(NotOneFace::None),
+        };
+        let landmarks = &match landmarks {
+            Ok(landmarks) => landmarks,
+            Err(NotOneFace::None) => {
+                return Ok(Sight::plain(Outcome::NoFace, "no face in the frame"));
+            }
+            Err(error @ NotOneFace::Several(_)) => {
+                return Ok(Sight::plain(Outcome::PoorFace, error.to_string()));
+            }
+            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
         };
         let whom = self.whom()?;
         let claim = match &whom {

@@ -131,6 +131,24 @@ impl Roster {
         }))
     }
 
+    /// The most similar person but one, with the cosine score; `None` if there is nobody else.
+    ///
+    /// # Errors
+    /// [`ForeignModel`] if the probe was made by another model.
+    pub fn nearest_but(
+        &self,
+        subject: &str,
+        probe: &Template,
+    ) -> Result<Option<(&str, f32)>, ForeignModel> {
+        let stride = self.check(probe)?;
+        let references = self.references.chunks_exact(stride);
+        let others = self.subjects.iter().zip(references);
+        let scores = others
+            .filter(|(other, _)| *other != subject)
+            .map(|(other, r)| (other.as_str(), dot(r, probe.embedding.as_slice())));
+        Ok(scores.max_by(|a, b| a.1.total_cmp(&b.1)))
+    }
+
     fn position(&self, subject: &str) -> Option<usize> {
         self.positions.get(subject).copied()
     }

@@ -1,6 +1,6 @@
 //! A folder of images as a camera: what a real one saw, played again.
 
-use super::{Content, Frame};
+use super::{Content, Face, Frame};
 use crate::landmarks::{LandmarkTable, LandmarksError};
 use crate::photo;
 use std::fs;
@@ -29,16 +29,21 @@ pub enum FolderError {
 /// The images of a folder, sorted by name; folders in it are not entered.
 pub struct FolderCamera {
     files: std::vec::IntoIter<PathBuf>,
-    landmarks: LandmarkTable,
+    /// Without it, faces are to be looked for.
+    landmarks: Option<LandmarkTable>,
 }
 
 impl FolderCamera {
     /// Opens a folder; `landmarks` names their table, otherwise it is looked for as
-    /// [`LandmarkTable::beside`] does.
+    /// [`LandmarkTable::beside`] does. There need not be one where faces `can_be_found`.
     ///
     /// # Errors
     /// [`FolderError`].
-    pub fn open(folder: &Path, landmarks: Option<&Path>) -> Result<Self, FolderError> {
+    pub fn open(
+        folder: &Path,
+        landmarks: Option<&Path>,
+        can_be_found: bool,
+    ) -> Result<Self, FolderError> {
         let files = images(folder).map_err(|source| FolderError::List {
             path: folder.into(),
             source,
@@ -46,16 +51,22 @@ impl FolderCamera {
         if files.is_empty() {
             return Err(FolderError::Empty(folder.into()));
         }
-        Ok(Self {
-            files: files.into_iter(),
-            landmarks: LandmarkTable::beside(folder, landmarks)?,
-        })
+        let landmarks = match LandmarkTable::beside(folder, landmarks) {
+            Err(LandmarksError::NotFound(_)) if can_be_found => None,
+            table => Some(table?),
+        };
+        let files = files.into_iter();
+        Ok(Self { files, landmarks })
     }
 
     fn look(&self, path: &Path) -> Result<Content, String> {
         let image = photo::read(path).map_err(|error| error.to_string())?;
-        let landmarks = self.landmarks.of_image(path).copied();
-        Ok(Content { image, landmarks })
+        let face = match self.landmarks.as_ref().map(|table| table.of_image(path)) {
+            Some(Some(landmarks)) => Face::At(*landmarks),
+            Some(None) => Face::Nowhere,
+            None => Face::Unknown,
+        };
+        Ok(Content { image, face })
     }
 }
 

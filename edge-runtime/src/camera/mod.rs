@@ -13,10 +13,20 @@ pub struct Frame {
     pub content: Result<Content, String>,
 }
 
-/// A picture, and whether a face is in it.
+/// A picture, and what is known of the face in it.
 pub struct Content {
     /// The upright picture.
     pub image: RgbImage,
-    /// The landmarks of the face in it; `None` if there is none.
-    pub landmarks: Option<Landmarks>,
+    /// The landmarks of the face in it.
+    pub face: Face,
+}
+
+/// What is known of the face in a picture.
+pub enum Face {
+    /// There is none, as a table says.
+    Nowhere,
+    /// It is there, as a table says.
+    At(Landmarks),
+    /// Nothing; the detector is to look for it.
+    Unknown,
 }

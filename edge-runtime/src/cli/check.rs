@@ -98,7 +98,7 @@ impl Verify {
         let loaded = bundle::load(&path)?;
         let point = loaded.manifest.operating_point(rate.get(), 1)?;
         let table = self.landmarks.as_deref();
-        let template = |image| template_of(image, table, &loaded.network, &Limits::DOOR);
+        let template = |image| template_of(image, table, loaded.eyes(), &Limits::DOOR);
         let score = template(&self.a)?.score(&template(&self.b)?)?;
         let compared = Compared {
             score,

@@ -119,7 +119,8 @@ impl Run {
             landmarks,
             frames_per_second,
         } = &config.camera;
-        let camera = FolderCamera::open(path, landmarks.as_deref())?;
+        let can_be_found = bundle.detector.is_some();
+        let camera = FolderCamera::open(path, landmarks.as_deref(), can_be_found)?;
         let identifier = gallery.identifier();
         // A misspelled name would leave somebody's access unbounded. A record that cannot be read
         // may be that person's, who stays out in any case.
@@ -146,6 +147,7 @@ impl Run {
         }
         let pipeline = Pipeline {
             network: bundle.network,
+            detector: bundle.detector,
             gallery,
             claims,
             policy: config.decide.clone(),

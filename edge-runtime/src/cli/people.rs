@@ -4,7 +4,7 @@ use super::{Output, Result};
 use clap::Args;
 use edge_runtime::bundle;
 use edge_runtime::config::Config;
-use edge_runtime::enroll::{crops, enroll};
+use edge_runtime::enroll::enroll;
 use edge_runtime::store::{Erased, Listed, Person, Store};
 use serde::Serialize;
 use shared::enrollment::EnrollmentRecord;
@@ -37,6 +37,8 @@ struct Enrolled {
     enrolled: String,
     templates: usize,
     replaced: bool,
+    /// What would make it better.
+    advice: Vec<String>,
 }
 
 impl Enroll {
@@ -46,19 +48,26 @@ impl Enroll {
         let loaded = bundle::load(&config.bundle)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let table = self.landmarks.as_deref();
-        let record = enroll(&self.subject, &self.images, table, &loaded.network, now)?;
-        let kept = config.store.keep_crops;
-        let crops = kept.then(|| crops(&self.images, table, &loaded.network));
-        let crops = crops.transpose()?.flatten();
-        let person = Person {
-            record: &record,
-            crops: crops.as_ref(),
-        };
-        let replaced = store.add_person(person, self.replace)?;
+        let people = store.load(&loaded.manifest)?.roster;
+        let rate = config.identify.false_accept_rate.get();
+        let point = loaded.manifest.operating_point(rate, 1)?;
+        let beside = (&people, &point);
+        let made = enroll(
+            &self.subject,
+            &self.images,
+            table,
+            loaded.eyes(),
+            beside,
+            now,
+        )?;
+        let crops = made.crops.as_ref().filter(|_| config.store.keep_crops);
+        let record = &made.record;
+        let replaced = store.add_person(Person { record, crops }, self.replace)?;
         out.line(&Enrolled {
             templates: record.template_count(),
             enrolled: self.subject,
             replaced,
+            advice: made.advice.iter().map(ToString::to_string).collect(),
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -68,7 +77,10 @@ impl fmt::Display for Enrolled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let anew = if self.replaced { " anew" } else { "" };
         let (subject, templates) = (&self.enrolled, self.templates);
-        write!(f, "enrolled {subject}{anew} from {templates} photographs")
+        write!(f, "enrolled {subject}{anew} from {templates} photographs")?;
+        self.advice
+            .iter()
+            .try_for_each(|advice| write!(f, "\n  {advice}"))
     }
 }
 

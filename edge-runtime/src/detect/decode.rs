@@ -62,14 +62,11 @@ impl Grid {
     }
 
     /// What the cells with at least that score say.
-    pub(super) fn candidates(&self, outputs: &[Vec<f32>], threshold: f32) -> Vec<Detection> {
+    pub(super) fn candidates(&self, outputs: &[Vec<f32>], threshold: f32) -> Vec<Candidate> {
         let candidate = |cell: usize| {
             let score = self.score(outputs, cell);
             // A score that is not a number is below every threshold.
-            (score >= threshold).then(|| Detection {
-                score,
-                landmarks: self.landmarks(&outputs[self.landmarks], cell),
-            })
+            (score >= threshold).then(|| (score, self.landmarks(&outputs[self.landmarks], cell)))
         };
         (0..self.cells).filter_map(candidate).collect()
     }
@@ -102,6 +99,9 @@ impl Grid {
         }))
     }
 }
+
+/// Score and landmarks that a cell gives.
+pub(super) type Candidate = (f32, Landmarks);
 
 /// The square that a crop of the face would show.
 #[derive(Clone, Copy)]
@@ -136,32 +136,36 @@ impl Square {
 
 /// One face of all candidates that overlap: the surest one's score, and the mean of their
 /// landmarks by their scores, which is nearer to the truth than those of one cell.
-pub(super) fn merge(mut candidates: Vec<Detection>) -> Vec<Detection> {
-    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let squared = candidates
-        .iter()
-        .map(|d| Some((*d, Square::of(&d.landmarks)?)));
-    let mut rest: Vec<(Detection, Square)> = squared.flatten().collect();
+pub(super) fn merge(mut candidates: Vec<Candidate>) -> Vec<Detection> {
+    candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let squared = candidates.iter().map(|c| Some((*c, Square::of(&c.1)?)));
+    let mut rest: Vec<(Candidate, Square)> = squared.flatten().collect();
     let mut faces = Vec::new();
-    while let Some(&(best, square)) = rest.first() {
+    while let Some(&((score, _), square)) = rest.first() {
         let (same, other): (Vec<_>, Vec<_>) = rest
             .into_iter()
             .partition(|(_, s)| s.overlap(&square) > SAME_FACE);
         rest = other;
+        let landmarks = mean(&same);
+        // The mean of faces is one, but for rounding.
+        let side = Square::of(&landmarks).unwrap_or(square).side;
         faces.push(Detection {
-            score: best.score,
-            landmarks: mean(&same),
+            score,
+            landmarks,
+            side,
         });
     }
     faces
 }
 
-fn mean(candidates: &[(Detection, Square)]) -> Landmarks {
-    let weights: f32 = candidates.iter().map(|(d, _)| d.score).sum();
+fn mean(candidates: &[(Candidate, Square)]) -> Landmarks {
+    let weights: f32 = candidates.iter().map(|((score, _), _)| score).sum();
     Landmarks(std::array::from_fn(|i| {
         let sum = |axis: fn(&Point) -> f32| -> f32 {
-            let terms = candidates.iter();
-            terms.map(|(d, _)| d.score * axis(&d.landmarks.0[i])).sum()
+            let terms = candidates
+                .iter()
+                .map(|((score, l), _)| score * axis(&l.0[i]));
+            terms.sum()
         };
         Point::new(sum(|p| p.x) / weights, sum(|p| p.y) / weights)
     }))

@@ -1,6 +1,9 @@
 //! Finds faces and their landmarks in a frame of any size.
 
 mod decode;
+mod only;
+
+pub use only::NotOneFace;
 
 use crate::network::{NetworkError, Plan};
 use decode::Grid;
@@ -8,7 +11,7 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 use shared::align::{Landmarks, Point};
 use shared::bundle::Bundle;
-use shared::detector::{DetectorManifest, FrameSpec};
+use shared::detector::{DetectorManifest, FrameSpec, SelfTestFrame};
 use std::borrow::Cow;
 
 /// A self-test frame's landmarks may be that far from the recorded ones, in pixels of the
@@ -22,6 +25,8 @@ pub struct Detection {
     pub score: f32,
     /// In pixels of the frame; they may lie outside.
     pub landmarks: Landmarks,
+    /// Of the square that an aligned crop would show, in pixels.
+    pub side: f32,
 }
 
 /// Why a detector does not prove itself.
@@ -93,6 +98,7 @@ impl Detector {
         let found = self.detect_fitted(&fitted)?;
         let back = |d: Detection| Detection {
             landmarks: Landmarks(d.landmarks.0.map(|p| fit.back(p))),
+            side: d.side / fit.scale[0],
             ..d
         };
         Ok(found.into_iter().map(back).collect())
@@ -116,16 +122,12 @@ impl Detector {
     pub fn self_test(&self, manifest: &DetectorManifest) -> Result<usize, DetectorSelfTestError> {
         for (i, frame) in manifest.self_test.iter().enumerate() {
             let found = self.detect_fitted(&frame.pixels)?;
-            let expected = Detection {
-                score: frame.score,
-                landmarks: frame.landmarks,
-            };
-            let same = found.first().is_some_and(|found| same(found, &expected));
+            let same = found.first().is_some_and(|found| same(found, frame));
             if !same {
                 return Err(DetectorSelfTestError::Differs {
                     index: i + 1,
                     found: found.first().map_or("no face".into(), |d| format!("{d:?}")),
-                    expected: format!("{expected:?}"),
+                    expected: format!("score {} at {:?}", frame.score, frame.landmarks),
                 });
             }
         }
@@ -137,7 +139,7 @@ impl Detector {
 }
 
 /// Written so that what is not a number differs.
-fn same(found: &Detection, expected: &Detection) -> bool {
+fn same(found: &Detection, expected: &SelfTestFrame) -> bool {
     let near = |a: f32, b: f32, tolerance: f32| (a - b).abs() <= tolerance;
     let points = found.landmarks.0.iter().zip(&expected.landmarks.0);
     near(found.score, expected.score, SELF_TEST_TOLERANCE_PX / 10.0)

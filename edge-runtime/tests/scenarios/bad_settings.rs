@@ -146,7 +146,7 @@ fn bad_configurations() {
     );
     check(
         "door.toml",
-        Some(twice[..twice.rfind("[door]").unwrap()].as_bytes()),
+        Some(&twice.as_bytes()[..twice.rfind("[door]").unwrap()]),
         "one claim_sha256",
     );
     for (old, new, needle) in ROWS {

@@ -55,10 +55,17 @@ fn a_person_is_enrolled_listed_and_removed() {
 
     let said = call(&scene, &enroll);
     assert_eq!((said.status, said.errors.as_str()), (0, ""));
+    let enrolled = &said.json()[0];
     assert_eq!(
-        said.lines,
-        [r#"{"enrolled":"ada","templates":2,"replaced":false}"#]
+        (
+            &enrolled["enrolled"],
+            &enrolled["templates"],
+            &enrolled["replaced"]
+        ),
+        (&"ada".into(), &2.into(), &false.into())
     );
+    let advice = enrolled["advice"][0].as_str().unwrap();
+    assert!(advice.contains("only 2 of 3 photographs"), "{advice}");
     let again = call(&scene, &enroll);
     assert!(
         again.status == 2 && again.errors.contains("--replace"),

@@ -1,8 +1,11 @@
 //! A detector that takes bright squares for faces: what it finds, and where.
 
 use crate::onnx;
-use crate::scene::bundle_of;
+use crate::scene::{Scene, bundle_of};
+use edge_runtime::bundle;
+use edge_runtime::camera::folder::FolderCamera;
 use edge_runtime::detect::Detector;
+use edge_runtime::event::Outcome;
 use edge_runtime::network::NetworkError;
 use image::{Rgb, RgbImage};
 use shared::align::{AlignTemplate, Landmarks, Point};
@@ -12,6 +15,7 @@ use shared::detector::{
 };
 use shared::digest::Digest;
 use shared::preprocess::PixelOrder;
+use std::fs;
 
 const WIDTH: u32 = 96;
 const HEIGHT: u32 = 64;
@@ -207,4 +211,78 @@ fn the_self_test_tells_another_face() {
     assert!(told(&manifest).contains("self-test frame 1"));
     manifest.self_test[0].landmarks = face_at(f32::NAN, 20.0);
     assert!(told(&manifest).contains("self-test frame 1"));
+}
+
+/// A door whose camera has no table of landmarks and whose bundle has the detector.
+fn scene_without_table() -> Scene {
+    let scene = Scene::new();
+    let (mut manifest, model) = detector(CellOrder::NumbersFirst);
+    manifest.self_test.push(SelfTestFrame {
+        pixels: frame(WIDTH, HEIGHT, &[[16, 16, 8, 8, 255]]).into_raw(),
+        score: 1.0,
+        landmarks: face_at(20.0, 20.0),
+    });
+    let bundle = bundle_of(1).with_detector(manifest, model).unwrap();
+    bundle::write(&scene.path("model.bundle"), &bundle).unwrap();
+    fs::remove_file(scene.path("frames/landmarks.csv")).unwrap();
+    scene
+}
+
+#[test]
+fn the_door_looks_for_faces_itself_and_refuses_two() {
+    let scene = scene_without_table();
+    let show = |name: &str, bright: &[[u32; 5]]| {
+        let image = frame(4 * WIDTH, 4 * HEIGHT, bright);
+        image.save(scene.path("frames").join(name)).unwrap();
+    };
+    show("1.png", &[]);
+    show("2.png", &[[32, 64, 32, 32, 255]]);
+    show("3.png", &[[32, 64, 32, 32, 255], [256, 160, 32, 32, 255]]);
+    let ran = scene.run(None);
+    let told = |i: usize| (ran.frames()[i].outcome, ran.frames()[i].reason.as_str());
+    assert_eq!(told(0), (Outcome::NoFace, "no face in the frame"));
+    // A bright square is found, and is no face that can be compared.
+    assert_eq!(told(1).0, Outcome::PoorFace, "{}", told(1).1);
+    assert_eq!(told(2).0, Outcome::PoorFace);
+    assert!(
+        told(2).1.contains("2 faces: one person at a time"),
+        "{}",
+        told(2).1
+    );
+    ran.assert_stayed_locked();
+}
+
+#[test]
+fn without_table_and_without_detector_the_door_does_not_start() {
+    let scene = scene_without_table();
+    frame(WIDTH, HEIGHT, &[])
+        .save(scene.path("frames/1.png"))
+        .unwrap();
+    bundle::write(&scene.path("model.bundle"), &bundle_of(1)).unwrap();
+    let error = FolderCamera::open(&scene.path("frames"), None, false).err();
+    assert!(error.unwrap().to_string().contains("no landmarks.csv"));
+    assert!(FolderCamera::open(&scene.path("frames"), None, true).is_ok());
+}
+
+#[test]
+fn a_bundle_whose_detector_finds_something_else_here_is_not_loaded() {
+    let scene = scene_without_table();
+    let path = scene.path("model.bundle");
+    let (mut manifest, model) = detector(CellOrder::NumbersFirst);
+    for pixels in [None, Some(vec![0; manifest.input.rgb_len()])] {
+        manifest.self_test = pixels
+            .into_iter()
+            .map(|pixels| SelfTestFrame {
+                pixels,
+                score: 1.0,
+                landmarks: face_at(20.0, 20.0),
+            })
+            .collect();
+        let bundle = bundle_of(1)
+            .with_detector(manifest.clone(), model.clone())
+            .unwrap();
+        bundle::write(&path, &bundle).unwrap();
+        let error = bundle::load(&path).err().unwrap().to_string();
+        assert!(error.contains("self-test frame"), "{error}");
+    }
 }

@@ -53,8 +53,9 @@ fn two_people_open_where_two_must() {
 
 #[test]
 fn two_people_who_are_too_much_alike_stay_out() {
-    let scene = scene_with_frames(&["ada", "ben"], &["ada", "ada"]);
-    scene.configure("[decide]", "margin = 1.0\n[decide]");
+    let mut scene = scene_with_frames(&["ada"], &["ada", "ada"]);
+    scene.enroll_as("ben", "ada");
+    scene.configure("[decide]", "margin = 0.5\n[decide]");
     let ran = scene.run(None);
     ran.assert_stayed_locked();
     assert!(ran.frames()[0].reason.contains("second-best"));
@@ -200,7 +201,7 @@ fn run_with_claim(scene: &Scene, bytes: &[u8]) -> Ran {
 fn a_claim_opens_for_the_person_whose_number_it_is() {
     let scene = scene_with_frames(&["ada", "ben"], &["ada"; 30]);
     scene.configure("frames_per_second = 0", "frames_per_second = 20");
-    scene.configure("hold_ms = 150", "hold_ms = 60000");
+    scene.configure("hold_ms = 150", "hold_ms = 2000");
     let digest = |number: &str| Digest::of(format!("sea-salt{number}").as_bytes());
     scene.add(&format!(
         "[claims]\nsource = {{ kind = \"socket\", path = \"claims.sock\" }}\nlasts_ms = 600000\n\

@@ -4,7 +4,7 @@
 use crate::people::row;
 use crate::scene::Scene;
 use edge_runtime::bundle;
-use edge_runtime::enroll::{enroll, template_of};
+use edge_runtime::enroll::{Eyes, enroll, template_of};
 use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::network::Network;
 use edge_runtime::quality::Limits;
@@ -48,7 +48,9 @@ pub(crate) fn sorted(folder: &Path) -> Vec<PathBuf> {
 
 /// The templates of images, on two threads; none of a face that is not good enough.
 fn templates(images: &[PathBuf], network: &Network) -> Vec<Option<Template>> {
-    let embed = |image: &PathBuf| template_of(image, None, network, &Limits::DOOR).ok();
+    let detector = None;
+    let eyes = Eyes { network, detector };
+    let embed = |image: &PathBuf| template_of(image, None, eyes, &Limits::DOOR).ok();
     let half = images.len().div_ceil(2);
     thread::scope(|scope| {
         let work = |part| scope.spawn(move || Vec::from_iter(<[_]>::iter(part).map(embed)));
@@ -179,9 +181,12 @@ fn opens_for_a_real_person_and_not_for_two_hundred_others() {
     let table = LandmarkTable::read(&lfw.join("landmarks.csv")).unwrap();
     let scene = door_with(fs::read(model).unwrap(), &cut(&strangers[0], &table));
 
-    let network = bundle::load(&scene.config().bundle).unwrap().network;
-    let record = enroll("person", &person[..3], None, &network, 0).unwrap();
-    scene.store().add(&record, false).unwrap();
+    let loaded = bundle::load(&scene.config().bundle).unwrap();
+    let point = loaded.manifest.operating_point(FMR, 1).unwrap();
+    let nobody = scene.store().load(&loaded.manifest).unwrap().roster;
+    let beside = (&nobody, &point);
+    let made = enroll("person", &person[..3], None, loaded.eyes(), beside, 0).unwrap();
+    scene.store().add(&made.record, false).unwrap();
     show(&scene, &strangers, &table);
     let ran = scene.run(None);
     let nearest = ran

@@ -8,7 +8,7 @@ use edge_runtime::claim::Claims;
 use edge_runtime::config::{Camera, Config};
 use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
-use edge_runtime::enroll::enroll;
+use edge_runtime::enroll::template_of;
 use edge_runtime::event::{Event, FrameEvent, Outcome};
 use edge_runtime::face;
 use edge_runtime::gallery::Gallery;
@@ -16,12 +16,14 @@ use edge_runtime::identify::Identify;
 use edge_runtime::landmarks::HEADER;
 use edge_runtime::network::Network;
 use edge_runtime::pipeline::{Pipeline, RunError};
+use edge_runtime::quality::Limits;
 use edge_runtime::store::Store;
 use embedded_hal::digital::{OutputPin, PinState};
 use shared::align::AlignTemplate;
 use shared::bundle::{
     Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace, model_digest,
 };
+use shared::enrollment::EnrollmentRecord;
 use shared::preprocess::InputSpec;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -136,10 +138,20 @@ impl Scene {
 
     /// Enrolls a person from three photographs.
     pub(crate) fn enroll(&mut self, person: &str) {
+        self.enroll_as(person, person);
+    }
+
+    /// The same under another name.
+    pub(crate) fn enroll_as(&mut self, subject: &str, person: &str) {
         let images: Vec<_> = (0..3).map(|_| self.shoot("photos", person)).collect();
         let config = self.config();
-        let network = bundle::load(&config.bundle).unwrap().network;
-        let record = enroll(person, &images, None, &network, 0).unwrap();
+        let loaded = bundle::load(&config.bundle).unwrap();
+        let network = &loaded.network;
+        let templates = images
+            .iter()
+            .map(|image| template_of(image, None, loaded.eyes(), &Limits::ENROLLMENT));
+        let templates = templates.map(|t| t.unwrap().embedding).collect();
+        let record = EnrollmentRecord::new(subject, network.model(), templates, 0).unwrap();
         self.store().add(&record, false).unwrap();
     }
 
@@ -193,7 +205,9 @@ impl Scene {
             frames_per_second,
             ..
         } = &config.camera;
+        let can_be_found = loaded.detector.is_some();
         let pipeline = Pipeline {
+            detector: loaded.detector,
             network: loaded.network,
             gallery,
             claims,
@@ -203,7 +217,7 @@ impl Scene {
             interval: frames_per_second.interval(),
         };
         let mut events = Vec::new();
-        let camera = FolderCamera::open(path, None).unwrap();
+        let camera = FolderCamera::open(path, None, can_be_found).unwrap();
         let ended = pipeline.run(camera, stop, &mut |event| {
             events.push(event.clone());
             at_event(event)
