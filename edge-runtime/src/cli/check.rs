@@ -52,7 +52,7 @@ impl fmt::Display for Passed {
 
 impl Source {
     /// The bundle, and the rate of the configuration if there is one.
-    fn resolve(self) -> Result<(PathBuf, Option<FalseAcceptRate>)> {
+    pub(super) fn resolve(self) -> Result<(PathBuf, Option<FalseAcceptRate>)> {
         match (self.bundle, self.config) {
             (Some(bundle), _) => Ok((bundle, None)),
             (None, config) => {

@@ -1,6 +1,7 @@
 //! The commands of the door.
 
 mod audit;
+mod bench;
 mod carry;
 mod check;
 mod door;
@@ -48,6 +49,8 @@ enum Command {
     Audit(audit::Audit),
     /// Compare the faces in two photographs.
     Verify(check::Verify),
+    /// Measure how long a frame takes on this device, stage by stage.
+    Bench(bench::Bench),
     /// Run the door.
     Run(door::Run),
 }
@@ -79,6 +82,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Reenroll(command) => command.run(&out),
         Command::Audit(command) => command.run(&out),
         Command::Verify(command) => command.run(&out),
+        Command::Bench(command) => command.run(&out),
         Command::Run(command) => command.run(&out),
     };
     done.unwrap_or_else(|error| {

@@ -7,7 +7,7 @@ use edge_runtime::detect::Detector;
 use edge_runtime::landmarks::{HEADER, LandmarkTable};
 use edge_runtime::photo;
 use host_trainer::dataset::folder::images_of_people;
-use host_trainer::detector::{DetectorFigures, DetectorFile, compare};
+use host_trainer::detector::{DetectorFigures, DetectorFile, compare, largest};
 use host_trainer::progress::bar;
 use rayon::prelude::*;
 use shared::align::Landmarks;
@@ -25,7 +25,7 @@ pub(crate) struct Detect {
     /// The folder.
     #[arg(long)]
     images: PathBuf,
-    /// Where to write the landmarks: a row for each image with a face, that of the surest one.
+    /// Where to write the landmarks: a row for each image with a face, the largest one.
     #[arg(long)]
     out: Option<PathBuf>,
     /// Known landmarks to compare with.
@@ -63,7 +63,7 @@ impl Detect {
         progress.finish_and_clear();
         if let Some(out) = &self.out {
             let first = names.iter().zip(&found).filter_map(|(name, found)| {
-                let best = found.first()?;
+                let best = largest(found)?;
                 Some((name.as_str(), best.score, best.landmarks))
             });
             write(out, first)?;

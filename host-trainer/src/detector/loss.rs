@@ -10,7 +10,7 @@ const GAMMA: f64 = 2.0;
 /// Weight of the landmarks' loss beside that of the scores.
 const LANDMARKS: f64 = 5.0;
 /// Errors smaller than this share of the distance between the eyes are squared, larger ones not.
-const BETA: f64 = 0.05;
+const BETA: f64 = 0.02;
 /// Distance between the eyes in sides of the crop: that of the alignment's template.
 const EYES: f64 = 35.24 / 112.0;
 

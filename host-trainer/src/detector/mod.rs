@@ -15,6 +15,8 @@ mod train;
 
 pub use config::{DetectorData, DetectorNetwork, DetectorRecipe, DetectorTraining, is_detector};
 pub use file::{DetectorFile, DetectorFileError, self_test_frames};
-pub use measure::{DetectorEvaluation, DetectorFigures, Found, MeasureError, compare, finish};
+pub use measure::{
+    DetectorEvaluation, DetectorFigures, Found, MeasureError, compare, finish, largest,
+};
 pub use photos::{Photos, PhotosError};
 pub use train::{DetectorJob, train};

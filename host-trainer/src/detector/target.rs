@@ -11,7 +11,7 @@ const SIDES: [f32; 2] = [3.5, 7.0];
 /// A level takes faces that are this much beyond, too.
 const BEYOND: f32 = 1.2;
 /// Cells whose anchor is as near to the middle of the landmarks, in strides, are to find the face.
-const NEAR: f32 = 0.75;
+const NEAR: f32 = 1.0;
 /// Cells as near, in sides of the face, need not say that there is none.
 const UNDECIDED: f32 = 0.25;
 /// A level that a face is too small or large for must say that there is none, unless by less than

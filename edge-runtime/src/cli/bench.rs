@@ -1,0 +1,225 @@
+//! `bench`: how long a frame takes on this device, stage by stage.
+
+use super::{Output, Result, Source};
+use clap::Args;
+use edge_runtime::bundle::{self, Loaded};
+use edge_runtime::decide::{Access, Decision, Look, Observation, Policy, Side};
+use edge_runtime::face;
+use edge_runtime::quality::{Limits, Quality};
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+use serde::Serialize;
+use shared::align::Landmarks;
+use shared::detector::DetectorManifest;
+use shared::embedding::Embedding;
+use shared::enrollment::EnrollmentRecord;
+use shared::roster::Roster;
+use std::fmt;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+#[derive(Args)]
+pub(super) struct Bench {
+    #[command(flatten)]
+    source: Source,
+    /// People in the gallery, whose templates are drawn by chance.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    people: u32,
+    /// Frames to look at.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    frames: u32,
+}
+
+/// Milliseconds on one thread; medians unless named otherwise.
+#[derive(Serialize)]
+struct Measured {
+    /// From the bundle's file to networks that have proved themselves.
+    start_ms: f64,
+    /// Of a frame of 320x240; null if the bundle has no detector.
+    detect_ms: Option<f64>,
+    align_ms: f64,
+    quality_ms: f64,
+    embed_ms: f64,
+    search_ms: f64,
+    decide_ms: f64,
+    /// From the frame to the decision.
+    frame_p50_ms: f64,
+    frame_p99_ms: f64,
+    frames_per_s: f64,
+    people: u32,
+    /// Memory that the program holds, in MiB, and the most it held; null where the system does
+    /// not tell.
+    resident_mib: Option<f64>,
+    peak_mib: Option<f64>,
+}
+
+impl Bench {
+    pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
+        let started = Instant::now();
+        let (path, _) = self.source.resolve()?;
+        let loaded = bundle::load(&path)?;
+        let start = started.elapsed();
+        let frame = frame(&path, &loaded)?;
+        let roster = roster(&loaded, self.people)?;
+        let policy: Policy =
+            toml::from_str("agreeing_frames = 3\nof_last_frames = 5\nwindow_ms = 2000")?;
+        let mut decision = Decision::new(policy, Access::default());
+        let mut stages: [Vec<Duration>; 7] = Default::default();
+        for number in 0..self.frames {
+            let times = look(&loaded, &frame, &roster, &mut decision, number)?;
+            stages
+                .iter_mut()
+                .zip(times)
+                .for_each(|(all, time)| all.push(time));
+        }
+        let total: f64 = stages[6].iter().map(Duration::as_secs_f64).sum();
+        stages.iter_mut().for_each(|times| times.sort());
+        let at = |stage: usize, share: f64| {
+            let times = &stages[stage];
+            let index = (share * (times.len() - 1) as f64).round() as usize;
+            1e3 * times[index].as_secs_f64()
+        };
+        out.line(&Measured {
+            start_ms: 1e3 * start.as_secs_f64(),
+            detect_ms: loaded.detector.as_ref().map(|_| at(0, 0.5)),
+            align_ms: at(1, 0.5),
+            quality_ms: at(2, 0.5),
+            embed_ms: at(3, 0.5),
+            search_ms: at(4, 0.5),
+            decide_ms: at(5, 0.5),
+            frame_p50_ms: at(6, 0.5),
+            frame_p99_ms: at(6, 0.99),
+            frames_per_s: f64::from(self.frames) / total,
+            people: self.people,
+            resident_mib: memory("VmRSS:"),
+            peak_mib: memory("VmHWM:"),
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A picture of a face, and where its landmarks are.
+fn frame(path: &std::path::Path, loaded: &Loaded) -> Result<(RgbImage, Landmarks)> {
+    let bundle = bundle::read(path)?;
+    let frame = |manifest: &DetectorManifest| {
+        let (recorded, input) = (manifest.self_test.first()?, &manifest.input);
+        let (width, height) = (input.width.into(), input.height.into());
+        let small = RgbImage::from_raw(width, height, recorded.pixels.clone())?;
+        // As a camera gives it: twice as large.
+        let image = imageops::resize(&small, 2 * width, 2 * height, FilterType::Triangle);
+        let double = |mut p: shared::align::Point| {
+            (p.x, p.y) = (2.0 * p.x + 0.5, 2.0 * p.y + 0.5);
+            p
+        };
+        Some((image, Landmarks(recorded.landmarks.0.map(double))))
+    };
+    if let Some(found) = bundle.detector().and_then(|(manifest, _)| frame(manifest)) {
+        return Ok(found);
+    }
+    let template = loaded.manifest.input.template;
+    let face = loaded.manifest.self_test.first();
+    let face = face.and_then(|face| face.face(&loaded.manifest.input));
+    let face = face.expect("a bundle that is loaded has a self-test face");
+    let (width, height) = (template.width() as u32, template.height() as u32);
+    let image = RgbImage::from_raw(width, height, face.pixels().to_vec());
+    Ok((image.expect("a crop is whole"), template.landmarks()))
+}
+
+/// People whose templates are noise.
+fn roster(loaded: &Loaded, people: u32) -> Result<Roster> {
+    let (model, len) = (
+        loaded.network.model(),
+        loaded.manifest.embedding_len as usize,
+    );
+    let mut roster = Roster::new(model, len);
+    let mut state = 1_u64;
+    let mut noise = || {
+        // Splitmix64.
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) as i64 as f32 / i64::MAX as f32
+    };
+    for person in 0..people {
+        let template = Embedding::from_raw((0..len).map(|_| noise()).collect())?;
+        let record = EnrollmentRecord::new(&format!("p{person}"), model, vec![template], 0)?;
+        roster.add(&record)?;
+    }
+    Ok(roster)
+}
+
+/// The times of detection, alignment, quality, embedding, search, decision, and of all.
+fn look(
+    loaded: &Loaded,
+    (image, landmarks): &(RgbImage, Landmarks),
+    roster: &Roster,
+    decision: &mut Decision,
+    number: u32,
+) -> Result<[Duration; 7]> {
+    let mut marks = [Instant::now(); 7];
+    if let Some(detector) = &loaded.detector {
+        detector.detect(image)?;
+    }
+    marks[1] = Instant::now();
+    let face = face::align(image, landmarks, loaded.manifest.input.template)?;
+    marks[2] = Instant::now();
+    Quality::of(image, landmarks, &face)?.flaws(&Limits::DOOR);
+    marks[3] = Instant::now();
+    let probe = loaded.network.embed(&face)?;
+    marks[4] = Instant::now();
+    roster.identify(&probe)?;
+    marks[5] = Instant::now();
+    decision.step(&Look {
+        at: Duration::from_millis(200 * u64::from(number)),
+        unix_s: i64::from(number / 5),
+        seen: Observation::Stranger,
+        turn: Some(0.0),
+        side: Side::Left,
+    });
+    marks[6] = Instant::now();
+    let mut times = [marks[6] - marks[0]; 7];
+    for (i, time) in times.iter_mut().take(6).enumerate() {
+        *time = marks[i + 1] - marks[i];
+    }
+    Ok(times)
+}
+
+/// A line of Linux's account of this process, in MiB.
+fn memory(line: &str) -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let found = status.lines().find_map(|l| l.strip_prefix(line))?;
+    let kib: f64 = found.split_whitespace().next()?.parse().ok()?;
+    Some(kib / 1024.0)
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detect = self.detect_ms.map_or("-".into(), |ms| format!("{ms:.2}"));
+        writeln!(
+            f,
+            "start       {:>8.1} ms\ndetect      {detect:>8} ms",
+            self.start_ms
+        )?;
+        for (name, ms) in [
+            ("align", self.align_ms),
+            ("quality", self.quality_ms),
+            ("embed", self.embed_ms),
+            ("search", self.search_ms),
+            ("decide", self.decide_ms),
+        ] {
+            writeln!(f, "{name:<11} {ms:>8.3} ms")?;
+        }
+        writeln!(
+            f,
+            "frame       {:>8.2} ms, p99 {:.2} ms, {:.1} frames/s with {} people",
+            self.frame_p50_ms, self.frame_p99_ms, self.frames_per_s, self.people
+        )?;
+        let mib = |x: Option<f64>| x.map_or("-".into(), |x| format!("{x:.0}"));
+        write!(
+            f,
+            "memory      {:>8} MiB, at most {}",
+            mib(self.resident_mib),
+            mib(self.peak_mib)
+        )
+    }
+}
