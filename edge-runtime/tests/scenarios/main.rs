@@ -8,6 +8,7 @@
 mod audit;
 mod bad_input;
 mod bad_settings;
+mod bench;
 mod command_line;
 mod detector;
 mod door;
