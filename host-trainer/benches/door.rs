@@ -102,7 +102,10 @@ fn face_finder() -> (DetectorManifest, Vec<u8>) {
         let detector = Detector::from_onnx(&model, manifest).expect("our own export runs");
         self_test_frames(&detector, &manifest.input).expect("it runs again")
     };
-    let best = frames(&manifest).iter().map(|f| f.score).fold(1.0, f32::min);
+    let best = frames(&manifest)
+        .iter()
+        .map(|f| f.score)
+        .fold(1.0, f32::min);
     manifest.threshold = best * 0.999;
     manifest.self_test = frames(&manifest);
     (manifest, model)

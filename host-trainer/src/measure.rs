@@ -159,10 +159,7 @@ fn embed(network: &Network, held_out: &HeldOut<'_>) -> Result<Vec<Embedding>, Me
     Ok(embeddings)
 }
 
-/// Thresholds of what the door compares, at least one.
-///
-/// # Errors
-/// [`MeasureError`].
+/// Thresholds of what the door compares.
 pub(crate) fn door_thresholds(
     network: &Network,
     held_out: &HeldOut<'_>,

@@ -52,8 +52,8 @@ fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A network, its description, people to measure it on, people who are enrolled and strangers.
-fn prepared() -> tempfile::TempDir {
+/// A network and its description.
+fn with_network() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let graph = mobilefacenet(0.125, 16, Activation::SharedPrelu);
     let generator = Generator::seeded(1);
@@ -61,6 +61,12 @@ fn prepared() -> tempfile::TempDir {
     let model = export::onnx(&graph, &weights, Precision::F32);
     fs::write(dir.path().join("small.onnx"), model).unwrap();
     fs::write(dir.path().join("small.toml"), NETWORK).unwrap();
+    dir
+}
+
+/// The same with people to measure it on, people who are enrolled, and strangers.
+fn prepared() -> tempfile::TempDir {
+    let dir = with_network();
     for folder in ["measured", "door"] {
         fs::create_dir(dir.path().join(folder)).unwrap();
     }
@@ -126,11 +132,17 @@ fn a_foreign_network_becomes_a_bundle_that_a_door_is_counted_with() {
     assert!(told.contains("at FMR 0.01: threshold"), "{told}");
     let loaded = bundle::load(&dir.path().join("model.bundle")).unwrap();
     let provenance = &loaded.manifest.provenance;
-    assert_eq!((&*provenance.recipe, &*provenance.recipe_toml), ("small", NETWORK));
+    assert_eq!(
+        (&*provenance.recipe, &*provenance.recipe_toml),
+        ("small", NETWORK)
+    );
 
     let replay = "replay --bundle model.bundle --images door/images --landmarks door/landmarks.csv";
     // A tenth over six people needs 0.0167: what was measured carries it.
-    let told = done(dir.path(), &format!("{replay} --false-accept-rate 0.1 --json"));
+    let told = done(
+        dir.path(),
+        &format!("{replay} --false-accept-rate 0.1 --json"),
+    );
     let figures: Value = serde_json::from_str(&told).unwrap();
     let one = &figures["verification"]["ran"];
     let threshold = one["threshold"].as_f64().unwrap() as f32;
@@ -161,22 +173,38 @@ fn a_foreign_network_becomes_a_bundle_that_a_door_is_counted_with() {
     assert_eq!(figures["identification"]["ran"]["gallery"], enrolled);
 
     let strict = done(dir.path(), &format!("{replay} --false-accept-rate 1e-5"));
-    for part in ["1:1, with claims: the door does not start", "FRR", "FAR", "optimistic"] {
+    for part in [
+        "1:1, with claims: the door does not start",
+        "FRR",
+        "FAR",
+        "optimistic",
+    ] {
         assert!(strict.contains(part), "{part} in {strict}");
     }
-    let blind = call(dir.path(), "replay --bundle model.bundle --images door/images");
-    assert!(errors(&blind).contains("has no detector"), "{}", errors(&blind));
+    let blind = call(
+        dir.path(),
+        "replay --bundle model.bundle --images door/images",
+    );
+    assert!(
+        errors(&blind).contains("has no detector"),
+        "{}",
+        errors(&blind)
+    );
 }
 
 #[test]
 fn a_network_that_is_not_as_described_is_refused() {
-    let dir = prepared();
+    let dir = with_network();
     let check = |file: &str, content: &[u8], needle: &str| {
         let path = dir.path().join(file);
         let good = fs::read(&path).unwrap();
         fs::write(&path, content).unwrap();
         let ran = call(dir.path(), IMPORT);
-        assert!(!ran.status.success() && errors(&ran).contains(needle), "{}", errors(&ran));
+        assert!(
+            !ran.status.success() && errors(&ran).contains(needle),
+            "{}",
+            errors(&ran)
+        );
         assert!(!dir.path().join("model.bundle").exists());
         fs::write(&path, good).unwrap();
     };

@@ -35,7 +35,10 @@ fn check(scene: &Scene, arguments: &str, detects: bool) {
     }
     let number = |name: &str| fields[name].as_f64().unwrap();
     assert!(number("embed_ms") < number("frame_p50_ms"), "{measured}");
-    assert!(number("frame_p50_ms") <= number("frame_p99_ms"), "{measured}");
+    assert!(
+        number("frame_p50_ms") <= number("frame_p99_ms"),
+        "{measured}"
+    );
     assert!(number("resident_mib") <= number("peak_mib"), "{measured}");
     assert!(number("resident_mib") < 1000.0 && number("people") == 50.0);
 }
@@ -50,7 +53,10 @@ fn a_frame_is_timed_stage_by_stage() {
     for stage in [
         "start", "detect", "align", "quality", "embed", "search", "decide", "frame", "memory",
     ] {
-        assert!(text.iter().any(|l| l.starts_with(stage)), "{stage}: {text:?}");
+        assert!(
+            text.iter().any(|l| l.starts_with(stage)),
+            "{stage}: {text:?}"
+        );
     }
 }
 

@@ -50,7 +50,10 @@ impl<'a> Enrolled<'a> {
             count,
             model: manifest.model_digest,
             // It is of the advice alone, which nobody reads here.
-            point: *manifest.operating_points.first().ok_or(ReplayError::NoThreshold)?,
+            point: *manifest
+                .operating_points
+                .first()
+                .ok_or(ReplayError::NoThreshold)?,
         };
         let mut enrolled = Self {
             manifest,
@@ -69,7 +72,10 @@ impl<'a> Enrolled<'a> {
             }
         }
         if enrolled.people.is_empty() {
-            let reasons = enrolled.refused.iter().map(|(why, n)| format!("{n}: {why}"));
+            let reasons = enrolled
+                .refused
+                .iter()
+                .map(|(why, n)| format!("{n}: {why}"));
             return Err(ReplayError::NobodyEnrolled {
                 people: cast.residents.len(),
                 reasons: reasons.collect::<Vec<_>>().join(", "),
@@ -115,7 +121,9 @@ impl Photographs<'_> {
                     return Ok(Ok(Resident { record, visits }));
                 }
                 // "Leave it out", the door says.
-                Err(EnrollError::Review(ReviewError::Nearer(NearerToAnother { image, .. }))) => {
+                Err(EnrollError::Review(ReviewError::Nearer(NearerToAnother {
+                    image, ..
+                }))) => {
                     why = "too few photographs left that are not nearer to somebody else";
                     good.retain(|i| self.path(*i) != image);
                 }

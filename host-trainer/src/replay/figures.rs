@@ -1,11 +1,8 @@
 //! Visits counted: the door's false-accept and false-reject rate with their bounds.
 
-use super::cast::Cast;
-use super::enrolled::Enrolled;
-use super::sight::{Sight, Unseen};
+use super::Scene;
 use super::visit::{Ending, visit};
 use crate::evaluate::confidence::{interval, upper_bound};
-use edge_runtime::decide::Policy;
 use edge_runtime::event::Outcome;
 use edge_runtime::identify::{Identifier, Identify};
 use rand::{RngExt, SeedableRng};
@@ -110,57 +107,51 @@ pub struct Impostor {
     pub far_upper_95: f64,
 }
 
-/// Both kinds of visits.
-pub(super) struct Counted {
-    genuine: Genuine,
-    impostor: Impostor,
-}
-
-/// Lets everybody come. With claims whoever is enrolled says so, and a stranger claims to be
-/// somebody drawn by `seed`.
-pub(super) fn count(
-    identifier: &Identifier,
-    policy: &Policy,
-    enrolled: &Enrolled<'_>,
-    cast: &Cast,
-    seen: &[Result<Sight, Unseen>],
-    claims: Option<u64>,
-) -> Result<Counted, ForeignModel> {
-    let mut genuine = Genuine::default();
-    for person in &enrolled.people {
-        let own = person.record.subject();
-        for i in &person.visits {
-            genuine.visits += 1;
-            *match &seen[*i] {
-                Err(unseen) => genuine.unseen(unseen.outcome),
-                Ok(sight) => {
-                    let claim = claims.map(|_| own);
-                    let ending = visit(identifier, policy, &sight.template, claim)?;
-                    genuine.ended(&ending, own)
-                }
-            } += 1;
-        }
+impl Ran {
+    /// Lets everybody come.
+    pub(super) fn of(
+        scene: Scene<'_>,
+        identifier: &Identifier,
+        asked: &Identify,
+    ) -> Result<Self, ForeignModel> {
+        let point = identifier.operating_point();
+        let people = identifier.people();
+        Ok(Self {
+            false_accept_rate: asked.false_accept_rate.get(),
+            gallery: if asked.claims_only { 1 } else { people },
+            threshold: point.threshold,
+            fmr: point.fmr,
+            impostor_pairs: point.impostor_pairs,
+            genuine: Genuine::of(scene, identifier, asked.claims_only)?,
+            impostor: Impostor::of(scene, identifier, asked.claims_only)?,
+        })
     }
-    let mut impostor = Impostor::default();
-    let mut random = ChaCha8Rng::seed_from_u64(claims.unwrap_or_default());
-    for i in cast.strangers.iter().flatten() {
-        impostor.visits += 1;
-        let victim = &enrolled.people[random.random_range(0..enrolled.people.len())];
-        let claim = claims.map(|_| victim.record.subject());
-        match &seen[*i] {
-            Err(_) => impostor.not_compared += 1,
-            Ok(sight) => {
-                let ending = visit(identifier, policy, &sight.template, claim)?;
-                impostor.let_in += u64::from(matches!(ending, Ending::LetIn(_)));
-            }
-        }
-    }
-    genuine.rate();
-    impostor.rate();
-    Ok(Counted { genuine, impostor })
 }
 
 impl Genuine {
+    /// With claims everybody says who it is.
+    fn of(scene: Scene<'_>, identifier: &Identifier, claims: bool) -> Result<Self, ForeignModel> {
+        let (policy, mut genuine) = (&scene.settings.decide, Self::default());
+        for person in &scene.enrolled.people {
+            let own = person.record.subject();
+            for i in &person.visits {
+                genuine.visits += 1;
+                *match &scene.seen[*i] {
+                    Err(unseen) => genuine.unseen(unseen.outcome),
+                    Ok(sight) => {
+                        let claim = claims.then_some(own);
+                        let ending = visit(identifier, policy, &sight.template, claim)?;
+                        genuine.ended(&ending, own)
+                    }
+                } += 1;
+            }
+        }
+        let missed = genuine.visits - genuine.let_in;
+        genuine.frr = missed as f64 / genuine.visits as f64;
+        (genuine.frr_lower_95, genuine.frr_upper_95) = interval(missed, genuine.visits);
+        Ok(genuine)
+    }
+
     fn unseen(&mut self, outcome: Outcome) -> &mut u64 {
         match outcome {
             Outcome::NoFace => &mut self.no_face,
@@ -177,33 +168,28 @@ impl Genuine {
             Ending::NotRecognized => &mut self.not_recognized,
         }
     }
-
-    fn rate(&mut self) {
-        let missed = self.visits - self.let_in;
-        self.frr = missed as f64 / self.visits as f64;
-        (self.frr_lower_95, self.frr_upper_95) = interval(missed, self.visits);
-    }
 }
 
 impl Impostor {
-    fn rate(&mut self) {
-        self.far = self.let_in as f64 / self.visits as f64;
-        self.far_upper_95 = upper_bound(self.let_in, self.visits);
-    }
-}
-
-impl Ran {
-    pub(super) fn of(counted: Counted, identifier: &Identifier, asked: &Identify) -> Self {
-        let point = identifier.operating_point();
-        let people = identifier.people();
-        Self {
-            false_accept_rate: asked.false_accept_rate.get(),
-            gallery: if asked.claims_only { 1 } else { people },
-            threshold: point.threshold,
-            fmr: point.fmr,
-            impostor_pairs: point.impostor_pairs,
-            genuine: counted.genuine,
-            impostor: counted.impostor,
+    /// With claims everybody says to be somebody who is enrolled, drawn by the seed.
+    fn of(scene: Scene<'_>, identifier: &Identifier, claims: bool) -> Result<Self, ForeignModel> {
+        let (policy, mut impostor) = (&scene.settings.decide, Self::default());
+        let people = &scene.enrolled.people;
+        let mut random = ChaCha8Rng::seed_from_u64(scene.seed);
+        for i in scene.cast.strangers.iter().flatten() {
+            impostor.visits += 1;
+            let victim = &people[random.random_range(0..people.len())];
+            let claim = claims.then_some(victim.record.subject());
+            match &scene.seen[*i] {
+                Err(_) => impostor.not_compared += 1,
+                Ok(sight) => {
+                    let ending = visit(identifier, policy, &sight.template, claim)?;
+                    impostor.let_in += u64::from(matches!(ending, Ending::LetIn(_)));
+                }
+            }
         }
+        impostor.far = impostor.let_in as f64 / impostor.visits as f64;
+        impostor.far_upper_95 = upper_bound(impostor.let_in, impostor.visits);
+        Ok(impostor)
     }
 }

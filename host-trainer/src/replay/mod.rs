@@ -13,6 +13,7 @@ pub use cast::{NobodyToEnroll, Plan};
 pub use figures::{Door, Figures, Genuine, Impostor, Ran};
 pub use sight::{Finder, Sight, Unseen, see};
 
+use cast::Cast;
 use edge_runtime::decide::Policy;
 use edge_runtime::enroll::EnrollError;
 use edge_runtime::identify::{FalseAcceptRate, Identifier, Identify};
@@ -88,23 +89,13 @@ pub fn replay(
 ) -> Result<Figures, ReplayError> {
     let cast = cast::cast(images, plan)?;
     let enrolled = Enrolled::of(manifest, images, seen, &cast, plan.enroll)?;
-    let door = |claims_only| -> Result<Door, ReplayError> {
-        let gallery = if claims_only { 1 } else { enrolled.people.len() };
-        let (rate, refused) = carried(manifest, settings.identify.false_accept_rate, gallery);
-        let Some(false_accept_rate) = rate else {
-            return Ok(Door { refused, ran: None });
-        };
-        let asked = Identify {
-            false_accept_rate,
-            claims_only,
-            ..settings.identify
-        };
-        let identifier = Identifier::new(enrolled.roster()?, manifest, &asked)?;
-        let claims = claims_only.then_some(plan.seed);
-        let policy = &settings.decide;
-        let counted = figures::count(&identifier, policy, &enrolled, &cast, seen, claims)?;
-        let ran = Some(Ran::of(counted, &identifier, &asked));
-        Ok(Door { refused, ran })
+    let scene = Scene {
+        manifest,
+        settings,
+        seed: plan.seed,
+        cast: &cast,
+        enrolled: &enrolled,
+        seen,
     };
     Ok(Figures {
         protocol: plan.to_string(),
@@ -115,9 +106,41 @@ pub fn replay(
         not_enrolled: enrolled.refused.clone(),
         strangers: cast.strangers.len(),
         unseen: sight::reasons(seen),
-        verification: door(true)?,
-        identification: door(false)?,
+        verification: scene.door(true)?,
+        identification: scene.door(false)?,
     })
+}
+
+/// A bundle, settings, and all who come.
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    manifest: &'a Manifest,
+    settings: &'a Settings,
+    seed: u64,
+    cast: &'a Cast,
+    enrolled: &'a Enrolled<'a>,
+    seen: &'a [Result<Sight, Unseen>],
+}
+
+impl Scene<'_> {
+    /// Lets everybody come to a door in one of both modes.
+    fn door(self, claims_only: bool) -> Result<Door, ReplayError> {
+        let people = self.enrolled.people.len();
+        let gallery = if claims_only { 1 } else { people };
+        let asked = self.settings.identify;
+        let (rate, refused) = carried(self.manifest, asked.false_accept_rate, gallery);
+        let Some(false_accept_rate) = rate else {
+            return Ok(Door { refused, ran: None });
+        };
+        let asked = Identify {
+            false_accept_rate,
+            claims_only,
+            ..asked
+        };
+        let identifier = Identifier::new(self.enrolled.roster()?, self.manifest, &asked)?;
+        let ran = Some(Ran::of(self, &identifier, &asked)?);
+        Ok(Door { refused, ran })
+    }
 }
 
 /// The rate asked for; or the lowest that the bundle carries for so many people, if that is one,

@@ -61,11 +61,18 @@ type Person = Vec<Result<Sight, Unseen>>;
 
 /// Residents at 0, 90, 30 and 61 degrees, one who cannot be enrolled, strangers.
 fn people() -> Vec<Person> {
-    let [no_face, poor, bad] =
-        [Outcome::NoFace, Outcome::PoorFace, Outcome::BadFrame].map(unseen);
+    let [no_face, poor, bad] = [Outcome::NoFace, Outcome::PoorFace, Outcome::BadFrame].map(unseen);
     let mut people = vec![
         // Enrolled from the second to the fourth: the first is too blurred for that.
-        vec![blurred(-10.0), at(-1.0), at(0.0), at(1.0), at(-25.0), at(-50.0), no_face],
+        vec![
+            blurred(-10.0),
+            at(-1.0),
+            at(0.0),
+            at(1.0),
+            at(-25.0),
+            at(-50.0),
+            no_face,
+        ],
         // The fifth looks like the first person.
         vec![at(89.0), at(90.0), at(91.0), at(100.0), at(-5.0), poor],
         // The fourth lies in the middle between this and the first person.
@@ -85,7 +92,13 @@ fn replayed(points: Vec<OperatingPoint>, plan: &Plan) -> Result<Figures, ReplayE
         images.extend((0..own.len()).map(|i| format!("{number}/{i}.jpg")));
         seen.extend(own);
     }
-    replay(&manifest(points), &images, &seen, plan, &Settings::example())
+    replay(
+        &manifest(points),
+        &images,
+        &seen,
+        plan,
+        &Settings::example(),
+    )
 }
 
 fn plan() -> Plan {
@@ -102,17 +115,26 @@ fn known_visits_give_known_counts() {
     // 1e-3 over four people needs 2.5e-4: 20 degrees in 1:N, 30 with a claim.
     let points = vec![point(1e-3, 30.0), point(2.5e-4, 20.0)];
     let figures = replayed(points, &plan()).unwrap();
-    assert_eq!((figures.people, figures.enrolled, figures.strangers), (5, 4, 101));
+    assert_eq!(
+        (figures.people, figures.enrolled, figures.strangers),
+        (5, 4, 101)
+    );
     let refused: Vec<_> = figures.not_enrolled.iter().collect();
     assert_eq!(
         refused,
-        [(&"too few photographs good enough to be enrolled from".to_string(), &1)]
+        [(
+            &"too few photographs good enough to be enrolled from".to_string(),
+            &1
+        )]
     );
     let reasons: Vec<_> = figures.unseen.values().copied().collect();
     assert_eq!(reasons, [2, 2, 1]);
 
     let one = figures.verification.ran.unwrap();
-    assert_eq!((figures.verification.refused, one.gallery, one.fmr), (None, 1, 1e-3));
+    assert_eq!(
+        (figures.verification.refused, one.gallery, one.fmr),
+        (None, 1, 1e-3)
+    );
     // In: -10, -25; 100; 15; 64. Out: -50; -5 as the second person; 2 as the fifth.
     let genuine = Genuine {
         visits: 11,
@@ -131,7 +153,10 @@ fn known_visits_give_known_counts() {
     assert!((70..130).contains(&let_in), "{let_in}");
 
     let all = figures.identification.ran.unwrap();
-    assert_eq!((figures.identification.refused, all.gallery, all.fmr), (None, 4, 2.5e-4));
+    assert_eq!(
+        (figures.identification.refused, all.gallery, all.fmr),
+        (None, 4, 2.5e-4)
+    );
     // In: -10; 100; 64. As somebody else: -5, 2. Between two: 15. Out: -25, -50.
     let genuine = Genuine {
         visits: 11,
@@ -182,7 +207,10 @@ fn strangers_are_drawn_by_seed_and_counted_by_photograph() {
     };
     assert_eq!(visits(0, 1), 0);
     let one: Vec<_> = (0..20).map(|seed| visits(1, seed)).collect();
-    assert!(one.contains(&4) && one.iter().all(|n| [2, 4].contains(n)), "{one:?}");
+    assert!(
+        one.contains(&4) && one.iter().all(|n| [2, 4].contains(n)),
+        "{one:?}"
+    );
     assert_eq!(one, (0..20).map(|seed| visits(1, seed)).collect::<Vec<_>>());
 }
 

@@ -158,7 +158,10 @@ mod tests {
         };
         assert_eq!(names(&measured).len(), 8);
         let detect_ms = Some(2.0);
-        let all = names(&Bench { detect_ms, ..measured });
+        let all = names(&Bench {
+            detect_ms,
+            ..measured
+        });
         assert_eq!((all.len(), all[0].as_str()), (9, "door/detect"));
     }
 
