@@ -24,7 +24,18 @@ pub(crate) struct Args {
     /// it; some five minutes on an idle machine
     #[arg(long)]
     train: bool,
+    /// Measure a door alone
+    #[arg(long, conflicts_with = "train")]
+    door: bool,
 }
+
+const BENCHMARKS: [&str; 5] = [
+    "augmentation",
+    "data",
+    "embedding",
+    "identification",
+    "search",
+];
 
 /// One benchmark's result.
 #[derive(Debug, PartialEq, Serialize)]
@@ -100,14 +111,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let start = SystemTime::now();
     // The tests' profile and the whole workspace, so that nothing is compiled twice.
     let mut bench = cargo(["bench", "--workspace", "--profile", "dev"]);
-    for name in [
-        "augmentation",
-        "data",
-        "door",
-        "embedding",
-        "identification",
-        "search",
-    ] {
+    let others = BENCHMARKS.iter().filter(|_| !args.door);
+    for name in others.chain([&"door"]) {
         bench.args(["--bench", name]);
     }
     bench
@@ -116,9 +121,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     workspace::run(bench.stdout(io::stderr()))?;
     let mut rows = read_rows(&results, start)?;
     rows.extend(door::rows(&models.join("door.bundle"))?);
-    match peer(&models) {
-        Ok(peer) => compare(&mut rows, &peer),
-        Err(error) => eprintln!("no peer: {error:#}"),
+    if !args.door {
+        match peer(&models) {
+            Ok(peer) => compare(&mut rows, &peer),
+            Err(error) => eprintln!("no peer: {error:#}"),
+        }
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
