@@ -98,31 +98,44 @@ fn sight(dir: &Path, loaded: &Loaded, table: &LandmarkTable, i: [usize; 2]) -> O
     see(&images, &name, Finder::Table(table), &loaded.network).ok()
 }
 
-/// The same counts from the definitions: a person's mean of the first three good pictures, against
-/// each of the others with a claim.
+/// The same counts from the definitions: a person's mean of the first three pictures that are good
+/// and not nearer to somebody enrolled before, against each of the others with a claim.
 fn counted(dir: &Path, threshold: f32) -> (u64, u64, u64) {
     let loaded = bundle::load(&dir.join("model.bundle")).unwrap();
     let table = LandmarkTable::read(&dir.join("door/landmarks.csv")).unwrap();
-    let (mut enrolled, mut visits, mut let_in) = (0, 0, 0);
+    let (mut means, mut visits, mut let_in): (Vec<Embedding>, _, _) = (vec![], 0, 0);
     for person in 0..RESIDENTS {
         let all = (0..PICTURES).map(|p| sight(dir, &loaded, &table, [person, p]));
         let all: Vec<_> = all.collect();
-        let good = |s: &&Option<Sight>| s.as_ref().is_some_and(|s| s.flaw.is_none());
-        let chosen: Vec<_> = (0..PICTURES).filter(|p| good(&&all[*p])).take(3).collect();
-        if chosen.len() < 3 {
-            continue;
+        let embedding = |p: &usize| &all[*p].as_ref().unwrap().template.embedding;
+        let good = |p: &usize| all[*p].as_ref().is_some_and(|s| s.flaw.is_none());
+        let mut usable: Vec<usize> = (0..PICTURES).filter(good).collect();
+        let mean = |p: &[usize]| Embedding::sum(p.iter().map(embedding)).unwrap();
+        let nearer_to_another = |chosen: &[usize], p: &usize| {
+            let others: Vec<_> = chosen.iter().copied().filter(|o| o != p).collect();
+            let own = mean(&others).cosine(embedding(p)).unwrap();
+            means.iter().any(|m| m.cosine(embedding(p)).unwrap() > own)
+        };
+        while usable.len() >= 3 {
+            let chosen = &usable[..3];
+            match chosen.iter().position(|p| nearer_to_another(chosen, p)) {
+                Some(at) => drop(usable.remove(at)),
+                None => break,
+            }
         }
-        let templates = chosen.iter().map(|p| &all[*p].as_ref().unwrap().template);
-        let mean = Embedding::sum(templates.map(|t| &t.embedding)).unwrap();
-        enrolled += 1;
+        let Some(chosen) = usable.get(..3) else {
+            continue;
+        };
+        let reference = mean(chosen);
         for other in (0..PICTURES).filter(|p| !chosen.contains(p)) {
             visits += 1;
-            let score = |s: &Sight| mean.cosine(&s.template.embedding).unwrap();
+            let score = |s: &Sight| reference.cosine(&s.template.embedding).unwrap();
             let score = all[other].as_ref().map(score);
             let_in += u64::from(score.is_some_and(|score| score >= threshold));
         }
+        means.push(reference);
     }
-    (enrolled, visits, let_in)
+    (means.len() as u64, visits, let_in)
 }
 
 #[test]
@@ -147,7 +160,7 @@ fn a_foreign_network_becomes_a_bundle_that_a_door_is_counted_with() {
     let one = &figures["verification"]["ran"];
     let threshold = one["threshold"].as_f64().unwrap() as f32;
     let (enrolled, visits, let_in) = counted(dir.path(), threshold);
-    assert!(enrolled >= 3, "{enrolled}");
+    assert!(enrolled >= 2 && let_in > 0, "{enrolled} {let_in}");
     assert_eq!(figures["enrolled"], enrolled, "{figures}");
     for mode in ["verification", "identification"] {
         let ran = &figures[mode]["ran"];
