@@ -4,9 +4,9 @@ use super::{Output, Result};
 use clap::Args;
 use edge_runtime::audit::Recorder;
 use edge_runtime::bundle;
-use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::camera;
 use edge_runtime::claim::Claims;
-use edge_runtime::config::{Camera, Config, Driver};
+use edge_runtime::config::{Config, Driver};
 use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::event::Event;
@@ -114,13 +114,7 @@ impl Run {
             ..config.identify
         };
         let gallery = Gallery::of(store.clone(), bundle.manifest, asked)?;
-        let Camera::Folder {
-            path,
-            landmarks,
-            frames_per_second,
-        } = &config.camera;
-        let can_be_found = bundle.detector.is_some();
-        let camera = FolderCamera::open(path, landmarks.as_deref(), can_be_found)?;
+        let camera = camera::open(&config.camera, bundle.detector.is_some())?;
         let identifier = gallery.identifier();
         // A misspelled name would leave somebody's access unbounded. A record that cannot be read
         // may be that person's, who stays out in any case.
@@ -153,7 +147,7 @@ impl Run {
             policy: config.decide.clone(),
             access: config.access.clone(),
             lock,
-            interval: frames_per_second.interval(),
+            interval: config.camera.interval(),
         };
         Ok(pipeline.run(camera, stop, tell)?)
     }

@@ -23,8 +23,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("keep_crops = false", "keep_crops = 1", "expected a boolean"),
     (
         "kind = \"folder\"",
-        "kind = \"v4l2\"",
-        "unknown variant `v4l2`",
+        "kind = \"webcam\"",
+        "unknown variant `webcam`",
     ),
     (
         "path = \"frames\"",

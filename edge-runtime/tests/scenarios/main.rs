@@ -8,6 +8,7 @@
 mod audit;
 mod bad_input;
 mod bad_settings;
+mod camera;
 mod command_line;
 mod detector;
 mod door;
