@@ -14,6 +14,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const QUEUE_LEN: usize = 1024;
 /// Whoever stands before the door is refused at every frame; one entry tells of so much time.
 const REFUSED_ONCE_IN_MS: u64 = 10_000;
+/// A camera that is gone says so every few seconds.
+const FAILED_ONCE_IN_MS: u64 = 600_000;
 
 /// Writes the log of a running door.
 pub struct Recorder {
@@ -97,6 +99,7 @@ fn write(store: &Store, events: &Receiver<(u64, AuditEvent)>) -> Result<(), Stor
 #[derive(Default)]
 struct Selection {
     refused_at_ms: Option<u64>,
+    failed_at_ms: Option<u64>,
 }
 
 impl Selection {
@@ -124,6 +127,7 @@ impl Selection {
                 Some(AuditEvent::new(What::Opened, Some(subject), &detail))
             }
             Event::Stopped { reason, .. } => Some(AuditEvent::new(What::Stopped, None, reason)),
+            Event::Frame(frame) if frame.outcome == Outcome::BadFrame => self.failed(frame),
             Event::Frame(frame) => self.refused(frame),
             Event::PeopleChanged { .. } | Event::Relocked { .. } | Event::Reembedded { .. } => None,
         }
@@ -134,13 +138,23 @@ impl Selection {
         if frame.outcome != Outcome::NoMatch && !locked_out {
             return None;
         }
-        let told = self.refused_at_ms;
-        if told.is_some_and(|at_ms| frame.at_ms.saturating_sub(at_ms) < REFUSED_ONCE_IN_MS) {
-            return None;
-        }
-        self.refused_at_ms = Some(frame.at_ms);
-        Some(AuditEvent::new(What::Refused, None, &frame.reason))
+        let due = is_due(&mut self.refused_at_ms, frame.at_ms, REFUSED_ONCE_IN_MS);
+        due.then(|| AuditEvent::new(What::Refused, None, &frame.reason))
     }
+
+    fn failed(&mut self, frame: &FrameEvent) -> Option<AuditEvent> {
+        let due = is_due(&mut self.failed_at_ms, frame.at_ms, FAILED_ONCE_IN_MS);
+        due.then(|| AuditEvent::new(What::Failed, None, &frame.reason))
+    }
+}
+
+/// Whether the last one was told so long ago; then this one is.
+fn is_due(told_at_ms: &mut Option<u64>, at_ms: u64, once_in_ms: u64) -> bool {
+    let due = told_at_ms.is_none_or(|told| at_ms.saturating_sub(told) >= once_in_ms);
+    if due {
+        *told_at_ms = Some(at_ms);
+    }
+    due
 }
 
 #[cfg(test)]
@@ -167,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_one_entry_in_ten_seconds_and_a_visitor_none() {
+    fn a_stranger_is_one_entry_in_ten_seconds_a_fault_in_ten_minutes_and_a_visitor_none() {
         let released = Event::Released {
             at_ms: 21_000,
             subject: "ada".into(),
@@ -177,6 +191,7 @@ mod tests {
         let mut selection = Selection::default();
         for (event, what) in [
             (frame(0, Outcome::NoFace), None),
+            (frame(100, Outcome::BadFrame), Some(What::Failed)),
             (frame(100, Outcome::BadFrame), None),
             (frame(200, Outcome::NoMatch), Some(What::Refused)),
             (frame(400, Outcome::NoMatch), None),
@@ -186,6 +201,8 @@ mod tests {
             (released, Some(What::Opened)),
             (frame(21_200, Outcome::NoMatch), Some(What::Refused)),
             (Event::Relocked { at_ms: 24_000 }, None),
+            (frame(600_099, Outcome::BadFrame), None),
+            (frame(600_100, Outcome::BadFrame), Some(What::Failed)),
         ] {
             assert_eq!(selection.take(&event).map(|event| event.what), what);
         }
