@@ -6,6 +6,7 @@ use crate::jpeg;
 use image::codecs::jpeg::JpegDecoder;
 use image::{DynamicImage, ImageDecoder, ImageError, RgbImage, imageops};
 use std::io::Cursor;
+use std::panic;
 
 /// A frame as a camera gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,9 @@ pub(super) enum Coded {
 /// What is wrong with the frame, or that it is not of the size asked for.
 pub(super) fn decode(coded: &Coded, asked: &Picture) -> Result<RgbImage, String> {
     let image = match coded {
-        Coded::Jpeg(bytes) => from_jpeg(bytes, asked)?,
+        // A decoder that panics must not end the door.
+        Coded::Jpeg(bytes) => panic::catch_unwind(|| from_jpeg(bytes, asked))
+            .unwrap_or_else(|panic| Err(format!("a garbled frame: {}", crate::said(&*panic))))?,
         Coded::Yuyv { bytes, stride } => {
             yuyv::to_rgb(bytes, *stride, asked.width_px, asked.height_px)?
         }

@@ -6,6 +6,7 @@ mod shared;
 use super::decode::{Coded, decode};
 use super::settings::Picture;
 use super::{CameraError, Content, Face, Frame};
+use image::RgbImage;
 use shared::{Shared, Taken};
 use std::sync::Arc;
 use std::thread;
@@ -113,40 +114,42 @@ impl Live {
     fn look(&mut self, patience: Duration) -> Frame {
         let deadline = Instant::now() + patience;
         let (taken, content) = loop {
-            match self.shared.take(deadline) {
-                Taken::Frame(taken, coded) => match decode(&coded, &self.picture) {
-                    Ok(_) if taken.elapsed() > self.times.age => {}
-                    Ok(image) => {
-                        (self.unusable, self.fault) = (None, None);
-                        self.shared.change(|state| state.good = true);
-                        let face = Face::Unknown;
-                        break (taken, Ok(Content { image, face }));
-                    }
-                    Err(reason) => {
-                        if let Some(reason) = self.unusable(taken, reason) {
-                            break (taken, Err(reason));
-                        }
-                    }
-                },
-                Taken::Lost(reason) => {
-                    self.unusable = None;
-                    self.fault = Some(reason.clone());
-                    break (Instant::now(), Err(reason));
-                }
-                Taken::Nothing => {
-                    let nothing = || format!("{}: no frame for {patience:?}", self.name);
-                    break (
-                        Instant::now(),
-                        Err(self.fault.clone().unwrap_or_else(nothing)),
-                    );
-                }
+            let taken = self.shared.take(deadline);
+            if let Some(found) = taken.and_then(|taken| self.judge(taken)) {
+                break found;
+            }
+            if Instant::now() >= deadline {
+                let nothing = || format!("{}: no frame for {patience:?}", self.name);
+                let reason = self.fault.clone().unwrap_or_else(nothing);
+                break (Instant::now(), Err(reason));
             }
         };
         self.count += 1;
+        let face = Face::Unknown;
         Frame {
             name: format!("{} {}", self.name, self.count),
             taken,
-            content,
+            content: content.map(|image| Content { image, face }),
+        }
+    }
+
+    /// What to tell of it, if it is to be told.
+    fn judge(&mut self, taken: Taken) -> Option<(Instant, Result<RgbImage, String>)> {
+        match taken {
+            Taken::Frame(at, coded) => match decode(&coded, &self.picture) {
+                Ok(_) if at.elapsed() > self.times.age => None,
+                Ok(image) => {
+                    (self.unusable, self.fault) = (None, None);
+                    self.shared.change(|state| state.good = true);
+                    Some((at, Ok(image)))
+                }
+                Err(reason) => Some((at, Err(self.unusable(at, reason)?))),
+            },
+            Taken::Lost(reason) => {
+                self.unusable = None;
+                self.fault = Some(reason.clone());
+                Some((Instant::now(), Err(reason)))
+            }
         }
     }
 

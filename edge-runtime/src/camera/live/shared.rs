@@ -34,7 +34,6 @@ pub(super) struct State {
 pub(super) enum Taken {
     Frame(Instant, Coded),
     Lost(String),
-    Nothing,
 }
 
 impl Shared {
@@ -69,17 +68,15 @@ impl Shared {
         }
     }
 
-    pub(super) fn take(&self, deadline: Instant) -> Taken {
-        let taken = self.wait(deadline, |state| {
+    /// Takes what is to be told, a loss before a frame; waits for it to the deadline.
+    pub(super) fn take(&self, deadline: Instant) -> Option<Taken> {
+        self.wait(deadline, |state| {
             let lost = state.lost.take().map(Taken::Lost);
             lost.or_else(|| {
-                state
-                    .newest
-                    .take()
-                    .map(|(at, coded)| Taken::Frame(at, coded))
+                let (at, coded) = state.newest.take()?;
+                Some(Taken::Frame(at, coded))
             })
-        });
-        taken.unwrap_or(Taken::Nothing)
+        })
     }
 
     /// Reads until it is to stop. Whatever ends a stream, the next attempt comes.
