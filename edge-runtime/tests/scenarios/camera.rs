@@ -13,6 +13,7 @@ use shared::align::{Landmarks, Point};
 use shared::detector::{CellOrder, SelfTestFrame};
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -112,8 +113,8 @@ fn stays_locked_while_the_camera_is_unplugged_and_opens_when_it_is_back() {
             Event::Relocked { .. } if opened == 1 && !unplugged.exists() && faults == 0 => {
                 fs::write(&unplugged, "").unwrap();
                 let pid = fs::read_to_string(scene.path("pid")).unwrap();
-                let kill = std::process::Command::new("kill").args(["-9", pid.trim()]);
-                assert!({ kill }.status().unwrap().success());
+                let killed = Command::new("kill").args(["-9", pid.trim()]).status();
+                assert!(killed.unwrap().success());
             }
             event if fault(event).is_some() => {
                 faults += 1;
