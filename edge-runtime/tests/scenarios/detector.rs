@@ -60,6 +60,7 @@ fn detector(order: CellOrder) -> (DetectorManifest, Vec<u8>) {
             }],
         },
         threshold: 0.5,
+        close_look: None,
         digest: Digest::of(&model),
         self_test: vec![],
         provenance: String::new(),
@@ -129,6 +130,30 @@ fn frames_of_any_size_are_fitted_and_the_places_mapped_back() {
     let found = detector.detect(&square).unwrap();
     assert_eq!(found.len(), 1);
     assert_face(&found[0].landmarks, 2.0 * 20.5 - 0.5, 2.0 * 36.5 - 0.5, 2.0);
+}
+
+#[test]
+fn a_face_is_looked_at_again_in_the_middle_of_a_view_and_must_be_there() {
+    let (mut manifest, model) = detector(CellOrder::NumbersFirst);
+    // As large as the toy's faces are.
+    manifest.close_look = Some(SIDE / HEIGHT as f32);
+    let detector = Detector::from_onnx(&model, &manifest).unwrap();
+    // Two cells wide and high, so that a middle on a corner of cells shows it whole; on the edge of
+    // the frame, too. The larger frame is seen at the same scale.
+    for (factor, [left, top]) in [(1, [24, 16]), (1, [80, 48]), (1, [0, 0]), (4, [40, 32])] {
+        let scale = factor as f32;
+        let bright = [left, top, 16, 16].map(|side| factor * side);
+        let [x, y, w, h] = bright;
+        let image = frame(factor * WIDTH, factor * HEIGHT, &[[x, y, w, h, 255]]);
+        let found = detector.detect(&image).unwrap();
+        assert_eq!(found.len(), 1, "{factor} {left} {top}");
+        let middle = |start: u32| scale * (start as f32 + 8.0) - 0.5;
+        assert_face(&found[0].landmarks, middle(left), middle(top), scale);
+        assert!((found[0].side / scale - SIDE).abs() < 0.2);
+    }
+    // One cell: in the middle of a view it fills a quarter of four.
+    let once = frame(WIDTH, HEIGHT, &[[8, 16, 8, 8, 255]]);
+    assert_eq!(detector.detect(&once).unwrap(), []);
 }
 
 #[test]
