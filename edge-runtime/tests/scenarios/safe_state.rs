@@ -52,6 +52,12 @@ fn a_fail_safe_door_that_cannot_start_is_left_unlocked() {
     let mut door = Running::start(&scene, Stdio::null(), &[]);
     assert_eq!(door.child.wait().unwrap().code(), Some(2));
     assert_eq!(door.levels(), ["high", "low"]);
+    let log = call(&scene, "audit --json --config door.toml").json();
+    let whats: Vec<_> = log
+        .iter()
+        .filter_map(|entry| entry["what"].as_str())
+        .collect();
+    assert_eq!(whats, ["enrolled", "alarm", "stopped"]);
 }
 
 #[test]
