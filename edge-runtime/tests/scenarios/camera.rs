@@ -1,6 +1,6 @@
 //! A door with a live camera: a stand-in for `rpicam-vid` that is unplugged and comes back.
 
-use crate::detector::{HEIGHT, WIDTH, detector_of, frame as bright};
+use crate::detector::{HEIGHT, WIDTH, detector_with, frame as bright};
 use crate::people::photograph;
 use crate::scene::{Ran, Scene, bundle_of};
 use edge_runtime::bundle;
@@ -51,7 +51,7 @@ fn scene_with_camera(script: &str) -> Scene {
         Point::new(own(p.x), own(p.y))
     });
     let from_cell = seen.map(|p| Point::new(p.x - 4.0, p.y - 4.0));
-    let (mut manifest, model) = detector_of(&Landmarks(from_cell), CellOrder::NumbersFirst);
+    let (mut manifest, model) = detector_with(CellOrder::NumbersFirst, &Landmarks(from_cell));
     manifest.threshold = 0.95;
     manifest.self_test.push(SelfTestFrame {
         pixels: bright(WIDTH, HEIGHT, &[[0, 0, 8, 8, 255]]).into_raw(),
