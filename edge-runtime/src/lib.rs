@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod config;
 
 pub mod camera;
+mod jpeg;
 pub mod landmarks;
 pub mod photo;
 
@@ -25,6 +26,7 @@ pub mod identify;
 pub mod door;
 pub mod event;
 pub mod pipeline;
+pub mod watchdog;
 
 pub mod audit;
 pub mod enroll;
