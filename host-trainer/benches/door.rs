@@ -3,17 +3,15 @@
 
 use edge_runtime::detect::Detector;
 use edge_runtime::network::Network;
-use host_trainer::backbone::detector::{detector, output_names, strides};
+use host_trainer::backbone::detector::detector;
 use host_trainer::backbone::graph::{Activation, Graph};
 use host_trainer::backbone::{Module, mobilefacenet};
 use host_trainer::dataset::synthetic_face;
-use host_trainer::detector::self_test_frames;
+use host_trainer::detector::{layout, self_test_frames};
 use host_trainer::export;
 use host_trainer::generator::Generator;
 use shared::bundle::{Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace};
-use shared::detector::{
-    CellOrder, DetectorLayout, DetectorLevel, DetectorManifest, FrameSpec, ScoreKind,
-};
+use shared::detector::{DetectorManifest, FrameSpec};
 use shared::digest::Digest;
 use shared::preprocess::{InputSpec, PixelOrder};
 use std::path::PathBuf;
@@ -69,14 +67,6 @@ fn embedder() -> Bundle {
 fn face_finder() -> (DetectorManifest, Vec<u8>) {
     let graph = detector(1.0, Activation::Relu);
     let model = exported(&graph);
-    let level = |stride: i64| {
-        let [score, landmarks] = output_names(stride);
-        DetectorLevel {
-            stride: stride as u16,
-            scores: vec![score],
-            landmarks,
-        }
-    };
     let mut manifest = DetectorManifest {
         name: graph.name,
         precision: PRECISION,
@@ -87,12 +77,7 @@ fn face_finder() -> (DetectorManifest, Vec<u8>) {
             mean: [128.0; 3],
             std: [128.0; 3],
         },
-        layout: DetectorLayout {
-            order: CellOrder::NumbersFirst,
-            score: ScoreKind::Logit,
-            anchor: 0.5,
-            levels: strides().map(level).collect(),
-        },
+        layout: layout(),
         threshold: 1e-6,
         digest: Digest::of(&model),
         self_test: Vec::new(),
