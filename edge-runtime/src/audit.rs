@@ -106,9 +106,9 @@ impl Selection {
                 let detail = format!("{people} people, model {model}");
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
-            Event::RecordUnusable { reason } | Event::ClaimsLost { reason } => {
-                Some(AuditEvent::new(What::Failed, None, reason))
-            }
+            Event::RecordUnusable { reason }
+            | Event::ClaimsLost { reason }
+            | Event::BrokerLost { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
             Event::Released {
                 subject,
                 with,
@@ -125,7 +125,10 @@ impl Selection {
             }
             Event::Stopped { reason, .. } => Some(AuditEvent::new(What::Stopped, None, reason)),
             Event::Frame(frame) => self.refused(frame),
-            Event::PeopleChanged { .. } | Event::Relocked { .. } | Event::Reembedded { .. } => None,
+            Event::PeopleChanged { .. }
+            | Event::Relocked { .. }
+            | Event::Reembedded { .. }
+            | Event::BrokerFound => None,
         }
     }
 

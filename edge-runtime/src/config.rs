@@ -3,7 +3,9 @@
 use crate::capped_file::{self, ReadError};
 use crate::claim::ClaimsConfig;
 use crate::decide::{Access, Policy};
+use crate::events::MqttSettings;
 use crate::identify::Identify;
+use crate::metrics::MetricsSettings;
 use crate::store;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,10 @@ pub struct Config {
     pub access: Access,
     /// The lock.
     pub door: Door,
+    /// The broker that is told of the door.
+    pub mqtt: Option<MqttSettings>,
+    /// Where metrics are offered.
+    pub metrics: Option<MetricsSettings>,
 }
 
 /// Where frames come from.
@@ -194,6 +200,9 @@ impl Config {
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         resolve(&mut config.bundle);
         config.store.resolve(folder);
+        if let Some(mqtt) = &mut config.mqtt {
+            mqtt.resolve(folder);
+        }
         let claims = config.claims.as_mut();
         if let Some(path) = claims.and_then(|claims| claims.source.path_mut()) {
             resolve(path);

@@ -28,6 +28,8 @@ pub mod pipeline;
 
 pub mod audit;
 pub mod enroll;
+pub mod events;
+pub mod metrics;
 pub mod store;
 
 pub mod atomic_file;

@@ -10,6 +10,7 @@ use edge_runtime::config::{Camera, Config, Driver};
 use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::event::Event;
+use edge_runtime::events::Reporter;
 use edge_runtime::gallery::Gallery;
 use edge_runtime::identify::Identify;
 use edge_runtime::pipeline::{Pipeline, RunError, Sink};
@@ -70,7 +71,14 @@ impl Run {
         let store = Store::open(&config.store)?;
         store.tend()?;
         let mut recorder = Recorder::start(store.clone())?;
+        let (mqtt, metrics) = (config.mqtt.as_ref(), config.metrics.as_ref());
+        let mut reporter = Reporter::start(mqtt, metrics, &store)?;
         let ran = self.look(config, &store, lock, &stop, &mut |event| {
+            reporter.tell(event);
+            for event in &reporter.faults() {
+                recorder.tell(event)?;
+                out.line(event)?;
+            }
             let told = recorder.tell(event);
             out.line(event).and(told)
         });
@@ -80,7 +88,11 @@ impl Run {
             let reason = error.to_string();
             // The log that fails tells so itself.
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
+            // The reason may name somebody.
+            let reason = "the door cannot start; its own log says why".into();
+            reporter.tell(&Event::Stopped { at_ms: 0, reason });
         }
+        reporter.end();
         let logged = recorder.end();
         ran?;
         logged?;
