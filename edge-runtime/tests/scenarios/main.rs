@@ -8,10 +8,14 @@
 mod audit;
 mod bad_input;
 mod bad_settings;
+mod broker;
+mod broker_access;
 mod command_line;
 mod detector;
 mod door;
+mod events;
 mod lock;
+mod metrics;
 mod networks;
 mod onnx;
 mod people;
