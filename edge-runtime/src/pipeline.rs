@@ -9,14 +9,13 @@ use crate::camera::{Face, Frame};
 use crate::claim::{Claims, Whom};
 use crate::decide::{Access, Action, Decision, Look, Policy, Side};
 use crate::detect::{Detector, NotOneFace};
-use crate::door::Lock;
-use crate::door::keeper::Keeper;
+use crate::door::Keeper;
 use crate::event::{Event, FrameEvent, LockState, Outcome};
 use crate::face::{self, FaceError};
 use crate::gallery::Gallery;
 use crate::network::Network;
 use crate::quality::Limits;
-use embedded_hal::digital::OutputPin;
+use crate::watchdog::Watchdog;
 use ended::why;
 use sight::Sight;
 use std::io;
@@ -25,7 +24,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A door, ready to look.
-pub struct Pipeline<P: OutputPin> {
+pub struct Pipeline {
     /// Frames to faces, where the camera does not say where they are.
     pub detector: Option<Detector>,
     /// Faces to templates.
@@ -38,19 +37,24 @@ pub struct Pipeline<P: OutputPin> {
     pub policy: Policy,
     /// Who may come in when.
     pub access: Access,
-    /// The lock.
-    pub lock: Lock<P>,
+    /// The lock, and the contacts around the door.
+    pub keeper: Keeper,
+    /// Who ends this if it hangs.
+    pub watchdog: Watchdog,
     /// Time from one frame to the next; zero for as fast as they can be handled.
     pub interval: Duration,
 }
 
+/// What else goes on is looked at so often.
+const TICK: Duration = Duration::from_millis(20);
+
 /// Takes events.
 pub type Sink<'a> = &'a mut dyn FnMut(&Event) -> io::Result<()>;
 
-impl<P: OutputPin + Send + 'static> Pipeline<P> {
+impl Pipeline {
     /// Looks at every frame until there are no more, or until `stop` receives something or
     /// loses its sender. A lock that is released when the frames end is waited for. However it
-    /// ends, the lock is locked; the last event says why it ended.
+    /// ends, the relay is without current; the last event says why it ended.
     ///
     /// # Errors
     /// [`RunError`].
@@ -60,13 +64,14 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
         stop: &Receiver<()>,
         events: Sink<'_>,
     ) -> Result<(), RunError> {
-        let started = Instant::now();
-        let keeper = Keeper::new(self.lock, started).map_err(RunError::Thread)?;
+        let (keeper, watchdog) = (self.keeper, self.watchdog);
+        let started = keeper.started();
         let mut watch = Watch {
             detector: self.detector,
             network: self.network,
             gallery: self.gallery,
             keeper: &keeper,
+            watchdog: &watchdog,
             claims: self.claims,
             needed: self.policy.rule.needed(),
             decision: Decision::new(self.policy, self.access),
@@ -75,36 +80,39 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
             stop,
             events: &mut *events,
         };
+        watchdog.ready();
         let watched = panic::catch_unwind(AssertUnwindSafe(|| watch.run(frames)));
         // First the lock, then the words.
-        let relocked = keeper.relock();
-        let at_ms = millis(started.elapsed());
+        let off = keeper.end();
         let ended = watched.unwrap_or_else(|panic| Err(RunError::Panic(crate::said(&*panic))));
-        let mut told = Ok(());
-        let ended = match relocked {
-            Ok(None) => ended,
-            Ok(Some(_)) => {
-                told = events(&Event::Relocked { at_ms });
-                ended
-            }
+        let ended = match off {
+            Ok(()) => ended,
             Err(lock) => Err(RunError::NotLocked {
                 lock,
                 reason: why(&ended),
             }),
         };
         let reason = why(&ended);
-        let told = told.and(events(&Event::Stopped { at_ms, reason }));
+        watchdog.stopping(&reason);
+        let at_ms = millis(started.elapsed());
+        let mut last = keeper.told();
+        last.push(Event::Stopped { at_ms, reason });
+        let told = last
+            .iter()
+            .map(|event| events(event))
+            .fold(Ok(()), Result::and);
         ended?;
         Ok(told?)
     }
 }
 
 /// The run of a pipeline.
-struct Watch<'a, P: OutputPin + Send + 'static> {
+struct Watch<'a> {
     detector: Option<Detector>,
     network: Network,
     gallery: Gallery,
-    keeper: &'a Keeper<P>,
+    keeper: &'a Keeper,
+    watchdog: &'a Watchdog,
     claims: Claims,
     decision: Decision,
     needed: usize,
@@ -114,7 +122,7 @@ struct Watch<'a, P: OutputPin + Send + 'static> {
     events: Sink<'a>,
 }
 
-impl<P: OutputPin + Send + 'static> Watch<'_, P> {
+impl Watch<'_> {
     /// Returns why it ended.
     fn run(&mut self, mut frames: impl Iterator<Item = Frame>) -> Result<&'static str, RunError> {
         let mut due = Duration::ZERO;
@@ -227,9 +235,12 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
         if action.accepts() {
             self.claims.end();
         }
-        let (agreeing, refusal, released) = match action {
-            Action::Wait { agreeing, refusal } => (agreeing, refusal, None),
-            Action::Release { subject, with } => (needed, None, self.release(subject, with)?),
+        let (agreeing, refusal) = match action {
+            Action::Wait { agreeing, refusal } => (agreeing, refusal),
+            Action::Release { subject, with } => {
+                self.keeper.release(subject, with)?;
+                (needed, None)
+            }
         };
         let threshold = self.gallery.identifier().operating_point().threshold;
         let frame = FrameEvent {
@@ -247,23 +258,11 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
             refusal,
             lock: self.lock_state(),
         };
+        if sight.outcome != Outcome::BadFrame {
+            self.watchdog.frame();
+        }
         (self.events)(&Event::Frame(frame))?;
-        released.map_or(Ok(()), |event| Ok((self.events)(&event)?))
-    }
-
-    /// Actuate; the event of a lock that was locked.
-    fn release(
-        &mut self,
-        subject: String,
-        with: Option<String>,
-    ) -> Result<Option<Event>, RunError> {
-        let released = self.keeper.release()?;
-        Ok(released.map(|at| Event::Released {
-            at_ms: millis(at),
-            subject,
-            with,
-            hold_ms: millis(self.keeper.hold()),
-        }))
+        self.tick()
     }
 
     fn lock_state(&self) -> LockState {
@@ -273,13 +272,12 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
         }
     }
 
-    /// Tells of a lock that locks on the way; returns whether to stop.
+    /// Tells what happens on the way; returns whether to stop.
     fn wait_until(&mut self, due: Duration) -> Result<bool, RunError> {
         loop {
             self.tick()?;
-            let relock_at = self.keeper.relock_at().unwrap_or(Duration::MAX);
             let now = self.started.elapsed();
-            let wait = due.min(relock_at).saturating_sub(now);
+            let wait = due.saturating_sub(now).min(TICK);
             match self.stop.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) if now >= due => return Ok(false),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -288,12 +286,15 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
         }
     }
 
+    /// Tells what happened at the door meanwhile.
     fn tick(&mut self) -> Result<(), RunError> {
-        if let Some(at) = self.keeper.relocked()? {
-            let at_ms = millis(at);
-            (self.events)(&Event::Relocked { at_ms })?;
+        self.watchdog.tick();
+        for event in self.keeper.told() {
+            (self.events)(&event)?;
         }
-        Ok(())
+        self.keeper
+            .fault()
+            .map_or(Ok(()), |fault| Err(fault.into()))
     }
 }
 

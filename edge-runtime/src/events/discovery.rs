@@ -6,31 +6,40 @@
 
 use super::notice::Kind;
 use super::settings::MqttSettings;
-use super::state::{AVAILABILITY, HEALTH, LOCK};
+use super::state::{ALARM, AVAILABILITY, CONTACT, Fitted, HEALTH, LOCK, TAMPER};
 use serde_json::{Value, json};
 
+/// Component, object and what is said of no other entity.
+type Entity = (&'static str, &'static str, Value);
+
 /// Topics and what is kept there; none if Home Assistant is not to find the door.
-pub(super) fn messages(settings: &MqttSettings) -> Vec<(String, String)> {
+pub(super) fn messages(settings: &MqttSettings, fitted: Fitted) -> Vec<(String, String)> {
     let Some(prefix) = &settings.discovery_prefix else {
         return Vec::new();
     };
+    let mut entities = entities(settings);
+    if fitted.sensor {
+        entities.extend(sensor(settings));
+    }
+    if fitted.tamper {
+        entities.push(binary(
+            "tamper",
+            "Tamper",
+            "tamper",
+            settings.topic(TAMPER),
+            ["on", "off"],
+        ));
+    }
     let node = format!("facelatch_{}", settings.door);
-    let message = |(component, object, entity): (&str, &str, Value)| {
+    let message = |(component, object, entity)| {
         let topic = format!("{prefix}/{component}/{node}/{object}/config");
         (topic, whole(settings, &node, object, entity).to_string())
     };
-    entities(settings).into_iter().map(message).collect()
+    entities.into_iter().map(message).collect()
 }
 
-/// Component, object and what is said of no other entity.
-fn entities(settings: &MqttSettings) -> [(&'static str, &'static str, Value); 5] {
-    let lock = json!({
-        "name": "Lock",
-        "device_class": "lock",
-        "state_topic": settings.topic(LOCK),
-        "payload_on": "unlocked",
-        "payload_off": "locked",
-    });
+/// What every door has.
+fn entities(settings: &MqttSettings) -> Vec<Entity> {
     let events = json!({
         "name": "Events",
         "state_topic": settings.topic("event/+"),
@@ -47,21 +56,49 @@ fn entities(settings: &MqttSettings) -> [(&'static str, &'static str, Value); 5]
     let mut problem = health("Problem", "{{ 'ON' if value_json.problem else 'OFF' }}");
     problem["device_class"] = "problem".into();
     problem["json_attributes_topic"] = settings.topic(HEALTH).into();
-    [
-        ("binary_sensor", "lock", lock),
+    let status = health("Status", "{{ value_json.status }}");
+    let people = health("People enrolled", "{{ value_json.people }}");
+    let lock = settings.topic(LOCK);
+    vec![
+        binary("lock", "Lock", "lock", lock, ["unlocked", "locked"]),
         ("event", "events", events),
         ("binary_sensor", "problem", problem),
-        (
-            "sensor",
-            "status",
-            health("Status", "{{ value_json.status }}"),
-        ),
-        (
-            "sensor",
-            "people",
-            health("People enrolled", "{{ value_json.people }}"),
-        ),
+        ("sensor", "status", status),
+        ("sensor", "people", people),
     ]
+}
+
+/// What a door has that tells whether it is open.
+fn sensor(settings: &MqttSettings) -> [Entity; 3] {
+    let contact = settings.topic(CONTACT);
+    let alarm = |object, name, class, word| {
+        let topic = settings.topic(ALARM);
+        let (component, object, mut entity) = binary(object, name, class, topic, ["ON", "OFF"]);
+        entity["value_template"] = format!("{{{{ 'ON' if value == '{word}' else 'OFF' }}}}").into();
+        (component, object, entity)
+    };
+    [
+        binary("contact", "Door", "door", contact, ["open", "closed"]),
+        alarm("forced", "Forced open", "safety", "forced"),
+        alarm("held", "Held open", "problem", "held"),
+    ]
+}
+
+fn binary(
+    object: &'static str,
+    name: &str,
+    class: &str,
+    topic: String,
+    [on, off]: [&str; 2],
+) -> Entity {
+    let entity = json!({
+        "name": name,
+        "device_class": class,
+        "state_topic": topic,
+        "payload_on": on,
+        "payload_off": off,
+    });
+    ("binary_sensor", object, entity)
 }
 
 /// With what every entity of the door has.

@@ -9,14 +9,17 @@ mod error;
 mod line;
 mod link;
 mod notice;
+mod notices;
 mod outbox;
 mod secure;
 mod settings;
 mod state;
 
 pub use error::EventsError;
-pub use notice::{Kind, Notice, Notices};
+pub use notice::{Kind, Notice};
+pub use notices::Notices;
 pub use settings::{Login, MqttSettings, Password, TlsSettings};
+pub use state::Fitted;
 
 use crate::event::Event;
 use crate::metrics::{Metrics, MetricsSettings, server};
@@ -49,6 +52,7 @@ impl Reporter {
     pub fn start(
         mqtt: Option<&MqttSettings>,
         metrics_settings: Option<&MetricsSettings>,
+        fitted: Fitted,
         store: &Store,
     ) -> Result<Self, EventsError> {
         let metrics = Arc::new(Metrics::new());
@@ -56,7 +60,7 @@ impl Reporter {
             .map(|settings| server::start(settings, metrics.clone()))
             .transpose()?;
         let messenger = mqtt
-            .map(|settings| Messenger::start(settings, store.clone(), metrics.clone()))
+            .map(|settings| Messenger::start(settings, fitted, store.clone(), metrics.clone()))
             .transpose()?;
         Ok(Self {
             notices: Notices::new(mqtt.is_some_and(|mqtt| mqtt.names)),
@@ -115,6 +119,7 @@ struct Messenger {
 impl Messenger {
     fn start(
         settings: &MqttSettings,
+        fitted: Fitted,
         store: Store,
         metrics: Arc<Metrics>,
     ) -> Result<Self, EventsError> {
@@ -123,7 +128,7 @@ impl Messenger {
         let (inbox, inputs) = mpsc::sync_channel(INBOX_LEN);
         let (fault, faults) = mpsc::sync_channel(FAULTS_LEN);
         let (connecting, stop) = mpsc::sync_channel(0);
-        let outbox = Outbox::open(settings.clone(), store, metrics, fault)?;
+        let outbox = Outbox::open(settings.clone(), fitted, store, metrics, fault)?;
         let spawn = |name: &str, job: Box<dyn FnOnce() + Send>| {
             let thread = thread::Builder::new().name(name.into());
             thread.spawn(job).map_err(EventsError::Thread)

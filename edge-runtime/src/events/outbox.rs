@@ -5,7 +5,7 @@ use super::line::Line;
 use super::link::Link;
 use super::notice::Notice;
 use super::settings::MqttSettings;
-use super::state::{AVAILABILITY, State};
+use super::state::{AVAILABILITY, Fitted, State};
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::store::{Backlog, Store, StoreError};
@@ -34,6 +34,7 @@ pub(super) enum Input {
 /// What waits, and how far it is.
 pub(super) struct Outbox {
     settings: MqttSettings,
+    fitted: Fitted,
     store: Store,
     metrics: Arc<Metrics>,
     faults: SyncSender<Event>,
@@ -59,6 +60,7 @@ impl Outbox {
     /// Takes up what an earlier run left.
     pub(super) fn open(
         settings: MqttSettings,
+        fitted: Fitted,
         store: Store,
         metrics: Arc<Metrics>,
         faults: SyncSender<Event>,
@@ -69,10 +71,11 @@ impl Outbox {
         metrics.set_queue(backlog.len, backlog.dropped);
         Ok(Self {
             settings,
+            fitted,
             store,
             metrics,
             faults,
-            state: State::default(),
+            state: State::new(fitted),
             new: Vec::new(),
             backlog,
             sent: delivered,
@@ -117,6 +120,9 @@ impl Outbox {
 
     fn notice(&mut self, notice: &Notice) {
         self.state.take(notice);
+        if notice.quiet {
+            return;
+        }
         let bytes = serde_json::to_vec(notice).expect("a notice is an object of plain fields");
         self.new.push(bytes);
         // A disk that takes nothing must not fill the memory; the store would drop them, too.
@@ -132,7 +138,7 @@ impl Outbox {
             (Link::Up(client), _) => {
                 let mut line = Line::new(client);
                 line.show(self.settings.topic(AVAILABILITY), "online".into());
-                for (topic, payload) in discovery::messages(&self.settings) {
+                for (topic, payload) in discovery::messages(&self.settings, self.fitted) {
                     line.show(topic, payload);
                 }
                 self.line = Some(line);

@@ -1,11 +1,12 @@
 //! What others are told, and what they are not.
 
 use super::discovery;
-use super::notice::{Kind, Notice, Notices};
+use super::notice::{Kind, Notice};
+use super::notices::Notices;
 use super::settings::MqttSettings;
-use super::state::State;
+use super::state::{Fitted, State};
 use crate::decide::Refusal;
-use crate::event::{Event, FrameEvent, LockState, Outcome};
+use crate::event::{Event, FrameEvent, Input, LockState, Outcome};
 use serde_json::{Value, json};
 
 fn frame(at_ms: u64, outcome: Outcome, refusal: Option<Refusal>) -> Event {
@@ -58,6 +59,12 @@ fn every_event() -> Vec<Event> {
         },
         Event::BrokerLost { reason: "x".into() },
         Event::BrokerFound,
+        Event::Tamper { at_ms: 0, on: true },
+        Event::InputRestored {
+            at_ms: 0,
+            input: Input::Clock,
+        },
+        Event::LeftUnlocked { at_ms: 0 },
         frame(0, Outcome::Match, Some(Refusal::OutsideSchedule)),
         released(),
         Event::Relocked { at_ms: 0 },
@@ -67,6 +74,11 @@ fn every_event() -> Vec<Event> {
         },
     ]
 }
+
+const ALL: Fitted = Fitted {
+    sensor: true,
+    tamper: true,
+};
 
 fn settings(more: &str) -> MqttSettings {
     let toml = format!("host = \"broker.lan\"\ndoor = \"front\"\n{more}");
@@ -121,10 +133,52 @@ fn each_event_of_weight_is_one_notice() {
 }
 
 #[test]
+fn a_loose_contact_does_not_fill_the_queue() {
+    let fault = |at_ms, input| Event::InputFault {
+        at_ms,
+        input,
+        reason: "because".into(),
+    };
+    let closed = |at_ms| Event::DoorClosed {
+        at_ms,
+        open_ms: 90,
+        alarm: false,
+    };
+    let held = |at_ms| Event::HeldOpen {
+        at_ms,
+        open_ms: 30_000,
+        again: true,
+    };
+    let exit = |at_ms| Event::ExitRequested {
+        at_ms,
+        hold_ms: 3000,
+    };
+    let mut notices = Notices::new(false);
+    for (event, kind, quiet) in [
+        (Event::DoorOpened { at_ms: 0 }, Kind::DoorOpened, false),
+        (closed(90), Kind::DoorClosed, false),
+        (Event::DoorOpened { at_ms: 999 }, Kind::DoorOpened, true),
+        (closed(1090), Kind::DoorClosed, false),
+        (Event::ForcedOpen { at_ms: 2000 }, Kind::Forced, false),
+        (Event::ForcedOpen { at_ms: 11_999 }, Kind::Forced, true),
+        (held(12_000), Kind::Held, false),
+        (held(12_001), Kind::Held, false),
+        (exit(13_000), Kind::Exit, false),
+        (exit(14_000), Kind::Exit, true),
+        (fault(15_000, Input::Sensor), Kind::Fault, false),
+        (fault(15_000, Input::Tamper), Kind::Fault, false),
+        (fault(15_001, Input::Sensor), Kind::Fault, true),
+    ] {
+        let notice = notices.take(&event, 0).unwrap();
+        assert_eq!((notice.kind, notice.quiet), (kind, quiet), "{event}");
+    }
+}
+
+#[test]
 fn no_name_is_told_unless_names_are_asked_for() {
     for names in [false, true] {
         let mut notices = Notices::new(names);
-        let mut state = State::default();
+        let mut state = State::new(ALL);
         let mut told = String::new();
         for event in every_event() {
             let notice = notices.take(&event, 1);
@@ -171,62 +225,73 @@ fn the_json_is_this() {
 
 #[test]
 fn the_state_follows_the_notices() {
-    let mut state = State::default();
-    let shown = |state: &State| {
-        let [(_, lock), (_, health)] = state.topics(4);
-        let health: Value = serde_json::from_str(&health).unwrap();
-        (lock, health)
-    };
-    let health = |status: &str, people: Option<usize>, problem: Option<&str>| json!({"status": status, "people": people, "problem": problem, "dropped": 4});
-    assert_eq!(
-        shown(&state),
-        ("locked".into(), health("starting", None, None))
-    );
+    let mut state = State::new(ALL);
     let of = |kind| Notice::new(kind, 0);
-    let (people, reason) = (Some(2), Some("no claims".to_owned()));
-    for (notice, lock, health) in [
+    let fault = |source| Notice {
+        source: Some(source),
+        reason: Some("gone".into()),
+        ..of(Kind::Fault)
+    };
+    let works = |source| Notice {
+        source: Some(source),
+        ..of(Kind::Restored)
+    };
+    let started = Notice {
+        people: Some(2),
+        ..of(Kind::Started)
+    };
+    for (notice, topic, expected) in [
         (
-            Notice {
-                people,
-                ..of(Kind::Started)
-            },
-            "locked",
-            health("running", people, None),
+            started,
+            "health",
+            r#"{"dropped":4,"people":2,"problem":null,"status":"running"}"#,
         ),
+        (of(Kind::Unknown), "lock", "locked"),
+        (of(Kind::Opened), "lock", "unlocked"),
+        (of(Kind::Locked), "lock", "locked"),
+        (of(Kind::Exit), "lock", "unlocked"),
+        (of(Kind::DoorOpened), "contact", "open"),
+        (of(Kind::Held), "alarm", "held"),
+        (of(Kind::DoorClosed), "alarm", "none"),
+        (of(Kind::Forced), "alarm", "forced"),
+        (of(Kind::Held), "alarm", "forced"),
+        (of(Kind::Forced), "contact", "open"),
+        (of(Kind::DoorClosed), "contact", "closed"),
+        (of(Kind::Tamper), "tamper", "on"),
+        (of(Kind::TamperEnded), "tamper", "off"),
+        (fault("claims"), "health", r#""problem":"claims: gone""#),
         (
-            of(Kind::Opened),
-            "unlocked",
-            health("running", people, None),
+            fault("sensor"),
+            "health",
+            r#""problem":"claims: gone; sensor: gone""#,
         ),
-        (
-            of(Kind::Unknown),
-            "unlocked",
-            health("running", people, None),
-        ),
-        (of(Kind::Locked), "locked", health("running", people, None)),
-        (
-            Notice {
-                reason,
-                ..of(Kind::Fault)
-            },
-            "locked",
-            health("running", people, Some("no claims")),
-        ),
-        (
-            of(Kind::Stopped),
-            "locked",
-            health("stopped", people, Some("no claims")),
-        ),
+        (works("claims"), "health", r#""problem":"sensor: gone""#),
+        (works("sensor"), "health", r#""problem":null"#),
+        (of(Kind::Locked), "lock", "locked"),
+        (of(Kind::LeftUnlocked), "lock", "unlocked"),
+        (of(Kind::Stopped), "health", r#""status":"stopped""#),
     ] {
+        let kind = notice.kind.word();
         state.take(&notice);
-        assert_eq!(shown(&state), (lock.into(), health));
+        let shown = state.topics(4);
+        let (_, shown) = shown.iter().find(|(name, _)| *name == topic).unwrap();
+        assert!(shown.contains(expected), "{kind}: {shown}");
     }
+    let bare = State::new(Fitted::default()).topics(0);
+    assert_eq!(
+        bare.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        ["lock", "health"]
+    );
 }
 
 #[test]
 fn home_assistant_can_only_look() {
-    let messages = discovery::messages(&settings(""));
-    assert_eq!(messages.len(), 5);
+    let messages = discovery::messages(&settings(""), ALL);
+    assert_eq!(messages.len(), 9);
+    assert_eq!(
+        discovery::messages(&settings(""), Fitted::default()).len(),
+        5
+    );
     let mut ids = Vec::new();
     for (topic, payload) in &messages {
         assert!(!payload.contains("command"), "{payload}");
@@ -252,5 +317,5 @@ fn home_assistant_can_only_look() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), messages.len());
-    assert!(discovery::messages(&settings("discovery_prefix = \"\"")).is_empty());
+    assert!(discovery::messages(&settings("discovery_prefix = \"\""), ALL).is_empty());
 }

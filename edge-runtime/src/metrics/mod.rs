@@ -7,7 +7,7 @@ mod text;
 
 pub use settings::MetricsSettings;
 
-use crate::event::{Event, LockState, Outcome};
+use crate::event::{Event, Outcome};
 use crate::events::{Kind, Notice};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -30,6 +30,9 @@ const REASONS: [&str; 5] = [
     "turn_failed",
 ];
 
+/// What the door is not for.
+const ALARMS: [Kind; 3] = [Kind::Forced, Kind::Held, Kind::Tamper];
+
 /// The counts of one run of the door.
 pub struct Metrics {
     started: Instant,
@@ -40,9 +43,12 @@ pub struct Metrics {
     releases: AtomicU64,
     refusals: [AtomicU64; REASONS.len()],
     lockouts: AtomicU64,
+    exits: AtomicU64,
+    alarms: [AtomicU64; ALARMS.len()],
     faults: AtomicU64,
     people: AtomicU64,
     released: AtomicBool,
+    open: AtomicBool,
     connected: AtomicBool,
     queue_len: AtomicU64,
     delivered: AtomicU64,
@@ -70,9 +76,12 @@ impl Metrics {
             releases: AtomicU64::new(0),
             refusals: Default::default(),
             lockouts: AtomicU64::new(0),
+            exits: AtomicU64::new(0),
+            alarms: Default::default(),
             faults: AtomicU64::new(0),
             people: AtomicU64::new(0),
             released: AtomicBool::new(false),
+            open: AtomicBool::new(false),
             connected: AtomicBool::new(false),
             queue_len: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
@@ -89,8 +98,6 @@ impl Metrics {
                 self.frames[outcome].fetch_add(1, Relaxed);
             }
             self.last_frame.store(self.uptime_ms() + 1, Relaxed);
-            let released = frame.lock == LockState::Released;
-            self.released.store(released, Relaxed);
         }
     }
 
@@ -99,17 +106,24 @@ impl Metrics {
         if let Some(people) = notice.people {
             self.people.store(people as u64, Relaxed);
         }
+        if let Some(alarm) = ALARMS.iter().position(|kind| *kind == notice.kind) {
+            self.alarms[alarm].fetch_add(1, Relaxed);
+        }
         match notice.kind {
-            Kind::Opened => {
-                self.releases.fetch_add(1, Relaxed);
-                self.released.store(true, Relaxed);
-            }
-            Kind::Locked | Kind::Stopped => self.released.store(false, Relaxed),
+            Kind::Opened => drop(self.releases.fetch_add(1, Relaxed)),
+            Kind::Exit => drop(self.exits.fetch_add(1, Relaxed)),
             Kind::Unknown => self.refused("unknown"),
             Kind::Refused => self.refused(notice.reason.as_deref().unwrap_or_default()),
             Kind::Lockout => drop(self.lockouts.fetch_add(1, Relaxed)),
             Kind::Fault => drop(self.faults.fetch_add(1, Relaxed)),
-            Kind::Started | Kind::PeopleChanged => {}
+            _ => {}
+        }
+        match notice.kind {
+            Kind::Opened | Kind::Exit | Kind::LeftUnlocked => self.released.store(true, Relaxed),
+            Kind::Locked => self.released.store(false, Relaxed),
+            Kind::DoorOpened | Kind::Forced => self.open.store(true, Relaxed),
+            Kind::DoorClosed => self.open.store(false, Relaxed),
+            _ => {}
         }
     }
 

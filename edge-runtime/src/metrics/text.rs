@@ -1,91 +1,107 @@
 //! Counts as Prometheus reads them (text format 0.0.4).
 
-use super::{Metrics, OUTCOMES, REASONS};
-use std::fmt::Write;
+use super::{ALARMS, Metrics, OUTCOMES, REASONS};
+use std::fmt::{Display, Write};
 use std::fs;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 impl Metrics {
     /// Every count, one a line.
     pub fn text(&self) -> String {
         let mut text = Text(String::new());
-        self.door(&mut text);
-        self.messages(&mut text);
+        self.labeled(&mut text);
+        for (name, help, count) in [
+            (
+                "releases",
+                "Times the lock was released for somebody recognized.",
+                &self.releases,
+            ),
+            (
+                "exits",
+                "Times the lock was released from inside.",
+                &self.exits,
+            ),
+            (
+                "lockouts",
+                "Times the door was locked for everybody.",
+                &self.lockouts,
+            ),
+            ("faults", "Faults told.", &self.faults),
+            (
+                "messages_delivered",
+                "Messages that the broker has, of all runs.",
+                &self.delivered,
+            ),
+        ] {
+            text.counter(&format!("{name}_total"), help, load(count));
+        }
+        let help = "Messages lost, of all runs, because too many waited.";
+        text.counter("messages_dropped_total", help, self.dropped());
+        for (name, help, flag) in [
+            (
+                "lock_released",
+                "1 while the lock is released.",
+                &self.released,
+            ),
+            (
+                "door_open",
+                "1 while the door is open, if a sensor tells.",
+                &self.open,
+            ),
+            (
+                "broker_connected",
+                "1 while the MQTT broker is connected.",
+                &self.connected,
+            ),
+        ] {
+            text.gauge(name, help, u8::from(flag_of(flag)));
+        }
+        text.gauge(
+            "people_enrolled",
+            "People who can be identified.",
+            load(&self.people),
+        );
+        text.gauge(
+            "queue_messages",
+            "Messages that wait for the broker.",
+            load(&self.queue_len),
+        );
         self.process(&mut text);
         text.0
     }
 
-    fn door(&self, text: &mut Text) {
-        let frames = OUTCOMES.iter().zip(&self.frames);
-        let frames = frames.map(|((_, word), count)| (*word, count.load(Relaxed)));
+    fn labeled(&self, text: &mut Text) {
+        let outcomes = OUTCOMES.iter().map(|(_, word)| *word).zip(&self.frames);
+        let reasons = REASONS.into_iter().zip(&self.refusals);
+        let alarms = ALARMS.iter().map(|kind| kind.word()).zip(&self.alarms);
         text.counters(
             "frames",
             "Frames looked at, by what they show.",
             "outcome",
-            frames,
+            outcomes,
         );
-        let last = self.last_frame.load(Relaxed);
-        let age = match last {
-            0 => f64::NAN,
-            at => self.uptime_ms().saturating_sub(at - 1) as f64 / 1000.0,
-        };
-        text.gauge(
-            "last_frame_age_seconds",
-            "Time since the last frame; NaN before the first.",
-            age,
-        );
-        let count = |count: &std::sync::atomic::AtomicU64| count.load(Relaxed);
-        text.counter(
-            "releases_total",
-            "Times the lock was released.",
-            count(&self.releases),
-        );
-        let refusals = REASONS.iter().zip(&self.refusals);
-        let refusals = refusals.map(|(word, n)| (*word, count(n)));
         text.counters(
             "refusals",
             "People not let in, by reason.",
             "reason",
-            refusals,
+            reasons,
         );
-        text.counter(
-            "lockouts_total",
-            "Times the door was locked for everybody.",
-            count(&self.lockouts),
-        );
-        text.counter("faults_total", "Faults told.", count(&self.faults));
-        let people = count(&self.people) as f64;
-        text.gauge("people_enrolled", "People who can be identified.", people);
-        let released = f64::from(u8::from(self.released.load(Relaxed)));
-        text.gauge("lock_released", "1 while the lock is released.", released);
-    }
-
-    fn messages(&self, text: &mut Text) {
-        let connected = f64::from(u8::from(self.connected.load(Relaxed)));
-        text.gauge(
-            "broker_connected",
-            "1 while the MQTT broker is connected.",
-            connected,
-        );
-        let waiting = self.queue_len.load(Relaxed) as f64;
-        text.gauge(
-            "queue_messages",
-            "Messages that wait for the broker.",
-            waiting,
-        );
-        let newest = self.delivered.load(Relaxed);
-        let help = "Number of the newest message that the broker has, counted over all runs.";
-        text.counter("messages_delivered_total", help, newest);
-        text.counter(
-            "messages_dropped_total",
-            "Messages lost because too many waited.",
-            self.dropped(),
-        );
+        text.counters("alarms", "Alarms, by kind.", "kind", alarms);
     }
 
     fn process(&self, text: &mut Text) {
-        let uptime = self.uptime_ms() as f64 / 1000.0;
-        text.gauge("uptime_seconds", "Time since the door started.", uptime);
+        let seconds = |ms| ms as f64 / 1000.0;
+        let age = match load(&self.last_frame) {
+            0 => f64::NAN,
+            at => seconds(self.uptime_ms().saturating_sub(at - 1)),
+        };
+        let help = "Time since the last frame; NaN before the first.";
+        text.gauge("last_frame_age_seconds", help, age);
+        text.gauge(
+            "uptime_seconds",
+            "Time since the start.",
+            seconds(self.uptime_ms()),
+        );
         let version = env!("CARGO_PKG_VERSION");
         let build = format!("facelatch_build_info{{version=\"{version}\"}} 1");
         text.family(
@@ -105,6 +121,14 @@ impl Metrics {
     }
 }
 
+fn load(count: &AtomicU64) -> u64 {
+    count.load(Relaxed)
+}
+
+fn flag_of(flag: &AtomicBool) -> bool {
+    flag.load(Relaxed)
+}
+
 /// As Linux tells it.
 fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -118,6 +142,7 @@ fn resident_bytes() -> Option<u64> {
 struct Text(String);
 
 impl Text {
+    /// A family of samples, which are whole lines.
     fn family(&mut self, name: &str, kind: &str, help: &str, samples: &str) {
         let written = writeln!(
             self.0,
@@ -126,7 +151,7 @@ impl Text {
         written.expect("a string takes everything");
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: f64) {
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         let name = format!("facelatch_{name}");
         self.family(&name, "gauge", help, &format!("{name} {value}"));
     }
@@ -141,10 +166,10 @@ impl Text {
         name: &str,
         help: &str,
         label: &str,
-        values: impl Iterator<Item = (&'a str, u64)>,
+        values: impl Iterator<Item = (&'a str, &'a AtomicU64)>,
     ) {
         let name = format!("facelatch_{name}_total");
-        let sample = |(word, value)| format!("{name}{{{label}=\"{word}\"}} {value}");
+        let sample = |(word, value)| format!("{name}{{{label}=\"{word}\"}} {}", load(value));
         let samples: Vec<_> = values.map(sample).collect();
         self.family(&name, "counter", help, &samples.join("\n"));
     }

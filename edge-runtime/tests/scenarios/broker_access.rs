@@ -2,7 +2,7 @@
 
 use crate::broker::{Broker, certificates, free_port, wait_for};
 use crate::events::{Door, lost, tell};
-use edge_runtime::events::Reporter;
+use edge_runtime::events::{Fitted, Reporter};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -51,7 +51,12 @@ fn a_wrong_password_is_told_once_and_the_right_one_from_a_file_works() {
         ..wrong
     };
     fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
-    let refused = Reporter::start(Some(&right.settings()), None, &right.store());
+    let refused = Reporter::start(
+        Some(&right.settings()),
+        None,
+        Fitted::default(),
+        &right.store(),
+    );
     let error = refused.err().unwrap().to_string();
     assert!(
         error.contains("mode 640") && error.contains("chmod 600"),
@@ -96,7 +101,8 @@ fn tls_goes_to_the_right_broker_only() {
         let door = Door::new(broker.port, &more);
         let mut settings = door.settings();
         settings.host = host.into();
-        let mut reporter = Reporter::start(Some(&settings), None, &door.store()).unwrap();
+        let mut reporter =
+            Reporter::start(Some(&settings), None, Fitted::default(), &door.store()).unwrap();
         tell(&mut reporter, 1);
         if needle.is_empty() {
             wait_for("the broker has them", || door.waiting() == 0);
@@ -131,7 +137,12 @@ fn files_that_are_none_are_named_before_the_door_starts() {
         ),
     ] {
         let door = Door::new(free_port(), &more);
-        let refused = Reporter::start(Some(&door.settings()), None, &door.store());
+        let refused = Reporter::start(
+            Some(&door.settings()),
+            None,
+            Fitted::default(),
+            &door.store(),
+        );
         let error = refused.err().unwrap().to_string();
         assert!(error.contains(needle), "{error}");
     }

@@ -4,7 +4,7 @@ use crate::broker::{Broker, Listener, free_port, wait_for};
 use crate::command_line::{PROGRAM, call};
 use crate::scene::Scene;
 use edge_runtime::event::Event;
-use edge_runtime::events::{MqttSettings, Reporter};
+use edge_runtime::events::{Fitted, MqttSettings, Reporter};
 use edge_runtime::store::{Settings, Store};
 use serde_json::Value;
 use std::net::TcpListener;
@@ -40,7 +40,13 @@ impl Door {
     }
 
     pub(crate) fn start(&self) -> Reporter {
-        Reporter::start(Some(&self.settings()), None, &self.store()).unwrap()
+        Reporter::start(
+            Some(&self.settings()),
+            None,
+            Fitted::default(),
+            &self.store(),
+        )
+        .unwrap()
     }
 
     /// How many messages wait.

@@ -4,7 +4,7 @@ use crate::command_line::PROGRAM;
 use crate::scene::Scene;
 use edge_runtime::decide::Refusal;
 use edge_runtime::event::{Event, FrameEvent, LockState, Outcome};
-use edge_runtime::events::Reporter;
+use edge_runtime::events::{Fitted, Reporter};
 use edge_runtime::metrics::MetricsSettings;
 use edge_runtime::store::{Settings, Store};
 use std::collections::HashMap;
@@ -76,7 +76,7 @@ fn started() -> (tempfile::TempDir, Reporter, SocketAddr) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&Settings::of(dir.path().join("people"))).unwrap();
     let settings: MetricsSettings = toml::from_str("listen = \"127.0.0.1:0\"").unwrap();
-    let reporter = Reporter::start(None, Some(&settings), &store).unwrap();
+    let reporter = Reporter::start(None, Some(&settings), Fitted::default(), &store).unwrap();
     let address = reporter.metrics_at().unwrap();
     (dir, reporter, address)
 }
@@ -109,6 +109,7 @@ fn the_counts_are_those_of_the_events() {
     ] {
         reporter.tell(&event);
     }
+    reporter.tell(&Event::ForcedOpen { at_ms: 600 });
     let values = scrape(address);
     for (name, value) in [
         count("facelatch_frames_total{outcome=\"no_face\"}", 1),
@@ -123,6 +124,9 @@ fn the_counts_are_those_of_the_events() {
         count("facelatch_faults_total", 1),
         count("facelatch_people_enrolled", 7),
         count("facelatch_lock_released", 1),
+        count("facelatch_alarms_total{kind=\"forced\"}", 1),
+        count("facelatch_alarms_total{kind=\"held\"}", 0),
+        count("facelatch_door_open", 1),
         count("facelatch_queue_messages", 0),
         count("facelatch_broker_connected", 0),
     ] {
