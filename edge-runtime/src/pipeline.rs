@@ -1,27 +1,28 @@
 //! The loop: camera, detect, align, embed, identify, decide, actuate, event.
 
+mod ahead;
 mod ended;
 mod sight;
+mod watch;
 
 pub use ended::RunError;
 
-use crate::camera::{Face, Frame};
-use crate::claim::{Claims, Whom};
-use crate::decide::{Access, Action, Decision, Look, Policy, Side};
-use crate::detect::{Detector, NotOneFace};
+use crate::camera::Frame;
+use crate::claim::Claims;
+use crate::decide::{Access, Decision, Policy};
+use crate::detect::Detector;
 use crate::door::Keeper;
-use crate::event::{Event, FrameEvent, LockState, Outcome};
-use crate::face::{self, FaceError};
+use crate::event::Event;
 use crate::gallery::Gallery;
 use crate::network::Network;
-use crate::quality::Limits;
 use crate::watchdog::Watchdog;
+use ahead::{Ahead, Search};
 use ended::why;
-use sight::Sight;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+use watch::Watch;
 
 /// A door, ready to look.
 pub struct Pipeline {
@@ -45,9 +46,6 @@ pub struct Pipeline {
     pub interval: Duration,
 }
 
-/// What else goes on is looked at so often.
-const TICK: Duration = Duration::from_millis(20);
-
 /// Takes events.
 pub type Sink<'a> = &'a mut dyn FnMut(&Event) -> io::Result<()>;
 
@@ -60,14 +58,18 @@ impl Pipeline {
     /// [`RunError`].
     pub fn run(
         self,
-        frames: impl Iterator<Item = Frame>,
+        frames: impl Iterator<Item = Frame> + Send + 'static,
         stop: &Receiver<()>,
         events: Sink<'_>,
     ) -> Result<(), RunError> {
         let (keeper, watchdog) = (self.keeper, self.watchdog);
         let started = keeper.started();
-        let mut watch = Watch {
+        let search = Search {
             detector: self.detector,
+            template: self.network.input().template,
+        };
+        let ahead = move || Ahead::start(frames, search, self.interval, started);
+        let mut watch = Watch {
             network: self.network,
             gallery: self.gallery,
             keeper: &keeper,
@@ -75,13 +77,14 @@ impl Pipeline {
             claims: self.claims,
             needed: self.policy.rule.needed(),
             decision: Decision::new(self.policy, self.access),
-            interval: self.interval,
             started,
             stop,
             events: &mut *events,
         };
         watchdog.ready();
-        let watched = panic::catch_unwind(AssertUnwindSafe(|| watch.run(frames)));
+        let watched = panic::catch_unwind(AssertUnwindSafe(|| {
+            watch.run(ahead().map_err(RunError::Thread)?)
+        }));
         // First the lock, then the words.
         let off = keeper.end();
         let ended = watched.unwrap_or_else(|panic| Err(RunError::Panic(crate::said(&*panic))));
@@ -97,204 +100,9 @@ impl Pipeline {
         let at_ms = millis(started.elapsed());
         let mut last = keeper.told();
         last.push(Event::Stopped { at_ms, reason });
-        let told = last
-            .iter()
-            .map(|event| events(event))
-            .fold(Ok(()), Result::and);
+        let told = last.iter().map(events).fold(Ok(()), Result::and);
         ended?;
         Ok(told?)
-    }
-}
-
-/// The run of a pipeline.
-struct Watch<'a> {
-    detector: Option<Detector>,
-    network: Network,
-    gallery: Gallery,
-    keeper: &'a Keeper,
-    watchdog: &'a Watchdog,
-    claims: Claims,
-    decision: Decision,
-    needed: usize,
-    interval: Duration,
-    started: Instant,
-    stop: &'a Receiver<()>,
-    events: Sink<'a>,
-}
-
-impl Watch<'_> {
-    /// Returns why it ended.
-    fn run(&mut self, mut frames: impl Iterator<Item = Frame>) -> Result<&'static str, RunError> {
-        let mut due = Duration::ZERO;
-        loop {
-            if self.wait_until(due)? {
-                return Ok("a signal asked for it");
-            }
-            due = due.saturating_add(self.interval);
-            // To the millisecond, as events tell it, so that they are all that a decision needs.
-            let at = Duration::from_millis(millis(self.started.elapsed()));
-            let Some(frame) = frames.next() else { break };
-            let look = self.look(&frame)?;
-            // Nobody gets in any more who came after the signal.
-            if self.wait_until(Duration::ZERO)? {
-                return Ok("a signal asked for it");
-            }
-            self.decide(frame.name, at, look)?;
-        }
-        let relock_at = self.keeper.relock_at();
-        let stopped = self.wait_until(relock_at.unwrap_or_default())?;
-        Ok(if stopped {
-            "a signal asked for it"
-        } else {
-            "the frames ended"
-        })
-    }
-
-    /// Detect, align, embed, identify.
-    fn look(&mut self, frame: &Frame) -> Result<Sight, RunError> {
-        let content = match &frame.content {
-            Ok(content) => content,
-            Err(reason) => return Ok(Sight::plain(Outcome::BadFrame, reason)),
-        };
-        let landmarks = match (&content.face, &self.detector) {
-            (Face::At(landmarks), _) => Ok(*landmarks),
-            (Face::Unknown, Some(detector)) => detector.only_face(&content.image),
-            (Face::Nowhere, _) | (Face::Unknown, None) => Err(NotOneFace::None),
-        };
-        let landmarks = &match landmarks {
-            Ok(landmarks) => landmarks,
-            Err(NotOneFace::None) => {
-                return Ok(Sight::plain(Outcome::NoFace, "no face in the frame"));
-            }
-            Err(error @ NotOneFace::Several(_)) => {
-                return Ok(Sight::plain(Outcome::PoorFace, error.to_string()));
-            }
-            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
-        };
-        let whom = self.whom()?;
-        let claim = match &whom {
-            Whom::Everybody => None,
-            Whom::Claimed(subject) => Some(subject.as_str()),
-            Whom::Nobody => return Ok(Sight::plain(Outcome::NoClaim, "a claim must come first")),
-        };
-        let template = self.network.input().template;
-        let face = match face::good(&content.image, landmarks, template, &Limits::DOOR) {
-            Ok(face) => face,
-            Err(error @ FaceError::Poor(_)) => return Ok(Sight::poor(&error, landmarks)),
-            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
-        };
-        let probe = match self.network.embed(&face) {
-            Ok(probe) => probe,
-            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
-        };
-        self.refresh()?;
-        Ok(match self.gallery.identifier().identify(&probe, claim) {
-            Ok(verdict) => Sight::of(verdict, landmarks),
-            Err(error) => Sight::plain(Outcome::BadFrame, error.to_string()),
-        })
-    }
-
-    fn whom(&mut self) -> Result<Whom, RunError> {
-        let mut faults = Vec::new();
-        let whom = self.claims.whom(Instant::now(), |fault| faults.push(fault));
-        for reason in faults {
-            (self.events)(&Event::ClaimsLost { reason })?;
-        }
-        Ok(whom)
-    }
-
-    /// Whoever was removed by now stays out.
-    fn refresh(&mut self) -> Result<(), RunError> {
-        if self.gallery.refresh()? {
-            let identifier = self.gallery.identifier();
-            (self.events)(&Event::PeopleChanged {
-                people: identifier.people(),
-                threshold: identifier.operating_point().threshold,
-            })?;
-            for unusable in self.gallery.unusable() {
-                let reason = unusable.to_string();
-                (self.events)(&Event::RecordUnusable { reason })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Decide, actuate, tell.
-    fn decide(&mut self, frame: String, at: Duration, sight: Sight) -> Result<(), RunError> {
-        let needed = self.needed;
-        let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let unix_s = unix.as_secs() as i64;
-        let odd = getrandom::u32()? % 2 == 1;
-        let action = self.decision.step(&Look {
-            at,
-            unix_s,
-            seen: sight.observation(),
-            turn: sight.turn,
-            side: if odd { Side::Left } else { Side::Right },
-        });
-        if action.accepts() {
-            self.claims.end();
-        }
-        let (agreeing, refusal) = match action {
-            Action::Wait { agreeing, refusal } => (agreeing, refusal),
-            Action::Release { subject, with } => {
-                self.keeper.release(subject, with)?;
-                (needed, None)
-            }
-        };
-        let threshold = self.gallery.identifier().operating_point().threshold;
-        let frame = FrameEvent {
-            frame,
-            at_ms: millis(at),
-            unix_s,
-            turn: sight.turn,
-            reason: sight.reason(agreeing, needed, refusal),
-            subject: sight.subject,
-            score: sight.score,
-            threshold: sight.threshold.unwrap_or(threshold),
-            agreeing,
-            needed,
-            outcome: sight.outcome,
-            refusal,
-            lock: self.lock_state(),
-        };
-        if sight.outcome != Outcome::BadFrame {
-            self.watchdog.frame();
-        }
-        (self.events)(&Event::Frame(frame))?;
-        self.tick()
-    }
-
-    fn lock_state(&self) -> LockState {
-        match self.keeper.relock_at() {
-            Some(_) => LockState::Released,
-            None => LockState::Locked,
-        }
-    }
-
-    /// Tells what happens on the way; returns whether to stop.
-    fn wait_until(&mut self, due: Duration) -> Result<bool, RunError> {
-        loop {
-            self.tick()?;
-            let now = self.started.elapsed();
-            let wait = due.saturating_sub(now).min(TICK);
-            match self.stop.recv_timeout(wait) {
-                Err(RecvTimeoutError::Timeout) if now >= due => return Ok(false),
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
-            }
-        }
-    }
-
-    /// Tells what happened at the door meanwhile.
-    fn tick(&mut self) -> Result<(), RunError> {
-        self.watchdog.tick();
-        for event in self.keeper.told() {
-            (self.events)(&event)?;
-        }
-        self.keeper
-            .fault()
-            .map_or(Ok(()), |fault| Err(fault.into()))
     }
 }
 

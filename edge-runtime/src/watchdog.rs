@@ -164,7 +164,7 @@ fn watch(watched: &Weak<Signs>, stalled_after: Duration, period: Duration) -> bo
         if quiet != (without_frame >= QUIET) {
             quiet = !quiet;
             systemd::status(match quiet {
-                true => "locked: no good frame from the camera",
+                true => "no good frame from the camera",
                 false => "looking",
             });
         }

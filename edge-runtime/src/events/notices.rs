@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 const ONCE_IN_MS: u64 = 10_000;
 /// The same of a leaf that opens and closes.
 const LEAF_ONCE_IN_MS: u64 = 1_000;
+/// A camera that gives nothing that can be used for so long is taken to be gone.
+const CAMERA_GONE_MS: u64 = 5_000;
 /// Frames of a stranger that are further apart are of two visits.
 const SAME_VISIT_MS: u64 = 5_000;
 
@@ -22,6 +24,8 @@ pub struct Notices {
     /// The last refusal of somebody known, and of whom.
     refused: Option<(Refusal, Option<String>)>,
     locked_out: bool,
+    /// Since when no frame could be used, and whether that was told.
+    no_frame: Option<(u64, bool)>,
     /// When each was told last, by its kind and what is faulty.
     told_at_ms: BTreeMap<(Kind, Option<&'static str>), u64>,
 }
@@ -34,6 +38,7 @@ impl Notices {
             strangers: (0, 0),
             refused: None,
             locked_out: false,
+            no_frame: None,
             told_at_ms: BTreeMap::new(),
         }
     }
@@ -132,6 +137,28 @@ impl Notices {
     }
 
     fn frame(&mut self, frame: &FrameEvent, now_ms: u64) -> Option<Notice> {
+        self.camera(frame, now_ms)
+            .or_else(|| self.person(frame, now_ms))
+    }
+
+    fn camera(&mut self, frame: &FrameEvent, now_ms: u64) -> Option<Notice> {
+        let notice = |kind| Notice {
+            source: Some("camera"),
+            ..Notice::new(kind, now_ms)
+        };
+        if frame.outcome != Outcome::BadFrame {
+            let was_told = self.no_frame.take().is_some_and(|(_, told)| told);
+            return was_told.then(|| notice(Kind::Restored));
+        }
+        let (since, told) = self.no_frame.get_or_insert((frame.at_ms, false));
+        let is_gone = frame.at_ms.saturating_sub(*since) >= CAMERA_GONE_MS;
+        (is_gone && !std::mem::replace(told, is_gone)).then(|| Notice {
+            reason: Some(frame.reason.clone()),
+            ..notice(Kind::Fault)
+        })
+    }
+
+    fn person(&mut self, frame: &FrameEvent, now_ms: u64) -> Option<Notice> {
         let locked_out = frame.refusal == Some(Refusal::LockedOut);
         let before = std::mem::replace(&mut self.locked_out, locked_out);
         if locked_out {

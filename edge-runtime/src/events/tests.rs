@@ -13,6 +13,7 @@ fn frame(at_ms: u64, outcome: Outcome, refusal: Option<Refusal>) -> Event {
     Event::Frame(FrameEvent {
         frame: "x.png".into(),
         at_ms,
+        latency_ms: 0,
         unix_s: 0,
         turn: None,
         refusal,
@@ -126,6 +127,14 @@ fn each_event_of_weight_is_one_notice() {
         (released(), Some(Kind::Opened)),
         (frame(80_500, Match, outside), Some(Kind::Refused)),
         (Event::Relocked { at_ms: 90_000 }, Some(Kind::Locked)),
+        // A camera that gives nothing for long is told of once, and when it does again.
+        (frame(91_000, BadFrame, None), None),
+        (frame(95_999, BadFrame, None), None),
+        (frame(96_000, BadFrame, None), Some(Kind::Fault)),
+        (frame(99_000, BadFrame, None), None),
+        (frame(99_100, NoFace, None), Some(Kind::Restored)),
+        (frame(99_200, BadFrame, None), None),
+        (frame(104_300, NoFace, None), None),
     ] {
         let found = notices.take(&event, 0).map(|notice| notice.kind);
         assert_eq!(found, kind, "{event}");

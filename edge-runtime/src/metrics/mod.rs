@@ -33,11 +33,27 @@ const REASONS: [&str; 5] = [
 /// What the door is not for.
 const ALARMS: [Kind; 3] = [Kind::Forced, Kind::Held, Kind::Tamper];
 
+/// Upper ends of the histogram of latencies, in milliseconds and as labels in seconds.
+const LATENCIES: [(u64, &str); 9] = [
+    (25, "0.025"),
+    (50, "0.05"),
+    (100, "0.1"),
+    (150, "0.15"),
+    (200, "0.2"),
+    (300, "0.3"),
+    (500, "0.5"),
+    (1000, "1"),
+    (u64::MAX, "+Inf"),
+];
+
 /// The counts of one run of the door.
 pub struct Metrics {
     started: Instant,
     started_unix_s: u64,
     frames: [AtomicU64; OUTCOMES.len()],
+    /// Frames by latency, each counted once.
+    latencies: [AtomicU64; LATENCIES.len()],
+    latency_ms_sum: AtomicU64,
     /// In milliseconds since the start, plus 1; 0 is never.
     last_frame: AtomicU64,
     releases: AtomicU64,
@@ -72,6 +88,8 @@ impl Metrics {
             started: Instant::now(),
             started_unix_s: since_1970.unwrap_or_default().as_secs(),
             frames: Default::default(),
+            latencies: Default::default(),
+            latency_ms_sum: AtomicU64::new(0),
             last_frame: AtomicU64::new(0),
             releases: AtomicU64::new(0),
             refusals: Default::default(),
@@ -98,6 +116,10 @@ impl Metrics {
                 self.frames[outcome].fetch_add(1, Relaxed);
             }
             self.last_frame.store(self.uptime_ms() + 1, Relaxed);
+            let ms = frame.latency_ms;
+            let bucket = LATENCIES.iter().position(|(end, _)| ms <= *end);
+            self.latencies[bucket.unwrap_or(LATENCIES.len() - 1)].fetch_add(1, Relaxed);
+            self.latency_ms_sum.fetch_add(ms, Relaxed);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Counts as Prometheus reads them (text format 0.0.4).
 
-use super::{ALARMS, Metrics, OUTCOMES, REASONS};
+use super::{ALARMS, LATENCIES, Metrics, OUTCOMES, REASONS};
 use std::fmt::{Display, Write};
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -10,6 +10,7 @@ impl Metrics {
     pub fn text(&self) -> String {
         let mut text = Text(String::new());
         self.labeled(&mut text);
+        self.latencies(&mut text);
         for (name, help, count) in [
             (
                 "releases",
@@ -87,6 +88,20 @@ impl Metrics {
             reasons,
         );
         text.counters("alarms", "Alarms, by kind.", "kind", alarms);
+    }
+
+    fn latencies(&self, text: &mut Text) {
+        let name = "facelatch_decision_latency_seconds";
+        let mut count = 0;
+        let mut samples = String::new();
+        for ((_, end), frames) in LATENCIES.iter().zip(&self.latencies) {
+            count += load(frames);
+            samples += &format!("{name}_bucket{{le=\"{end}\"}} {count}\n");
+        }
+        let sum = load(&self.latency_ms_sum) as f64 / 1000.0;
+        samples += &format!("{name}_sum {sum}\n{name}_count {count}");
+        let help = "Time from a frame to its decision.";
+        text.family(name, "histogram", help, &samples);
     }
 
     fn process(&self, text: &mut Text) {

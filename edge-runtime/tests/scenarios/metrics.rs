@@ -43,7 +43,10 @@ fn scrape(address: SocketAddr) -> HashMap<String, f64> {
         }
         let (name, value) = line.rsplit_once(' ').unwrap();
         // Its HELP and TYPE stand before it.
-        let family = name.split('{').next().unwrap();
+        let mut family = name.split('{').next().unwrap();
+        for part in ["_bucket", "_sum", "_count"] {
+            family = family.strip_suffix(part).unwrap_or(family);
+        }
         assert_eq!(
             families.iter().filter(|f| *f == family).count(),
             2,
@@ -58,6 +61,7 @@ fn frame(at_ms: u64, outcome: Outcome, refusal: Option<Refusal>) -> Event {
     Event::Frame(FrameEvent {
         frame: "x.png".into(),
         at_ms,
+        latency_ms: 40 + at_ms / 2,
         unix_s: 0,
         turn: None,
         refusal,
@@ -128,10 +132,17 @@ fn the_counts_are_those_of_the_events() {
         count("facelatch_alarms_total{kind=\"held\"}", 0),
         count("facelatch_door_open", 1),
         count("facelatch_queue_messages", 0),
+        // 40, 90, 140, 190 and 240 ms.
+        count("facelatch_decision_latency_seconds_bucket{le=\"0.025\"}", 0),
+        count("facelatch_decision_latency_seconds_bucket{le=\"0.05\"}", 1),
+        count("facelatch_decision_latency_seconds_bucket{le=\"0.2\"}", 4),
+        count("facelatch_decision_latency_seconds_bucket{le=\"+Inf\"}", 5),
+        count("facelatch_decision_latency_seconds_count", 5),
         count("facelatch_broker_connected", 0),
     ] {
         assert_eq!(values[&name], value, "{name}");
     }
+    assert_eq!(values["facelatch_decision_latency_seconds_sum"], 0.7);
     assert!(values["facelatch_last_frame_age_seconds"] < 60.0);
     assert!(values["process_resident_memory_bytes"] > 1e6);
     let version = env!("CARGO_PKG_VERSION");

@@ -189,15 +189,13 @@ fn a_door_that_is_held_open_is_told_again_and_again() {
     door.pass(50_000);
     door.open(false);
     door.pass(1000);
-    door.expect(
-        &[
-            "1050 ms  door opened",
-            "11000 ms  ALARM: door open for 10000 ms",
-            "31000 ms  ALARM: door open for 30000 ms",
-            "51000 ms  ALARM: door open for 50000 ms",
-            "51050 ms  door closed after 50050 ms",
-        ][..3],
-    );
+    door.expect(&[
+        "1050 ms  door opened",
+        "11000 ms  ALARM: door open for 10000 ms",
+        "31000 ms  ALARM: door open for 30000 ms",
+        "51000 ms  ALARM: door open for 50000 ms",
+        "51050 ms  door closed after 50050 ms",
+    ]);
 }
 
 #[test]
