@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::store::{Backlog, Store, StoreError};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
@@ -29,6 +30,13 @@ pub(super) enum Input {
     Link(Link),
     /// No notices come any more.
     End,
+}
+
+/// What can be faulty.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Broker,
+    Store,
 }
 
 /// What waits, and how far it is.
@@ -52,8 +60,8 @@ pub(super) struct Outbox {
     line: Option<Line>,
     /// Whether it is not known yet if there is a broker.
     connecting: bool,
-    /// The fault that was told last, until it is over.
-    fault: Option<String>,
+    /// Faults that were told, each until it is over.
+    told: BTreeMap<Part, String>,
 }
 
 impl Outbox {
@@ -84,7 +92,7 @@ impl Outbox {
             written_at: Instant::now(),
             line: None,
             connecting: true,
-            fault: None,
+            told: BTreeMap::new(),
         })
     }
 
@@ -106,8 +114,12 @@ impl Outbox {
                 }
             }
             let worked = self.write(until.is_some()).and_then(|()| self.send());
-            if let Err(error) = worked {
-                self.tell_fault(format!("messages cannot be queued: {error}"));
+            match worked {
+                Ok(()) => drop(self.told.remove(&Part::Store)),
+                Err(error) => {
+                    self.drop_excess();
+                    self.tell_fault(Part::Store, error.to_string());
+                }
             }
         }
         self.end(inputs, until.unwrap_or_else(Instant::now));
@@ -125,12 +137,15 @@ impl Outbox {
         }
         let bytes = serde_json::to_vec(notice).expect("a notice is an object of plain fields");
         self.new.push(bytes);
-        // A disk that takes nothing must not fill the memory; the store would drop them, too.
+    }
+
+    /// A disk that takes nothing must not fill the memory; the store would drop them, too.
+    fn drop_excess(&mut self) {
         let bound = usize::try_from(self.settings.queue).unwrap_or(usize::MAX);
-        if self.new.len() > bound {
-            self.new.remove(0);
-            self.metrics.count_overflow();
-        }
+        let excess = self.new.len().saturating_sub(bound);
+        self.new
+            .drain(..excess)
+            .for_each(|_| self.metrics.count_overflow());
     }
 
     fn link(&mut self, link: Link) {
@@ -143,7 +158,7 @@ impl Outbox {
                 }
                 self.line = Some(line);
                 self.sent = self.delivered;
-                self.fault = None;
+                self.told.remove(&Part::Broker);
                 // The door goes on if nobody reads this.
                 let _ = self.faults.try_send(Event::BrokerFound);
             }
@@ -154,7 +169,7 @@ impl Outbox {
             }
             (Link::Down(reason), _) => {
                 self.line = None;
-                self.tell_fault(reason);
+                self.tell_fault(Part::Broker, reason);
             }
             (Link::Ended, _) => self.line = None,
             (Link::Sent(_) | Link::Acknowledged(_), None) => {}
@@ -208,9 +223,9 @@ impl Outbox {
         Ok(())
     }
 
-    fn tell_fault(&mut self, reason: String) {
-        if self.fault.as_ref() != Some(&reason) {
-            self.fault = Some(reason.clone());
+    fn tell_fault(&mut self, part: Part, reason: String) {
+        let before = self.told.insert(part, reason.clone());
+        if before.as_ref() != Some(&reason) {
             let _ = self.faults.try_send(Event::BrokerLost { reason });
         }
     }

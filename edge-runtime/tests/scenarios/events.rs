@@ -208,11 +208,11 @@ fn telling_returns_at_once_whatever_the_broker_does() {
             longest = longest.max(before.elapsed());
         }
         // Nobody waits for the disk or the network; a busy machine may take the thread away.
-        assert!(longest < Duration::from_millis(500), "{longest:?}");
+        assert!(longest < Duration::from_secs(2), "{longest:?}");
         let before = Instant::now();
         reporter.end();
         assert!(
-            before.elapsed() < Duration::from_secs(8),
+            before.elapsed() < Duration::from_secs(15),
             "{:?}",
             before.elapsed()
         );

@@ -201,7 +201,7 @@ fn whoever_is_slow_holds_up_nobody() {
         1.0
     );
     assert!(
-        before.elapsed() < Duration::from_secs(1),
+        before.elapsed() < Duration::from_secs(2),
         "{:?}",
         before.elapsed()
     );
