@@ -77,22 +77,21 @@ impl Run {
         let watchdog = Watchdog::start(config.watchdog, keeper.safe_state(), move |reason| {
             end_stalled(log, reason)
         })?;
-        let watched = watchdog.clone();
+        let (watched, left) = (watchdog.clone(), keeper.safe_state());
         let (mqtt, metrics) = (config.mqtt.as_ref(), config.metrics.as_ref());
         let mut reporter = Reporter::start(mqtt, metrics, Fitted::of(&config.door), &store)?;
         let ran = self.look(config, &store, (keeper, watched), stop, &mut |event| {
-            reporter.tell(event);
-            for event in &reporter.faults() {
-                recorder.tell(event)?;
-                out.line(event)?;
-            }
-            let told = recorder.tell(event);
-            out.line(event).and(told)
+            tell(event, &mut reporter, &mut recorder, out)
         });
         if let Err(error) = ran.as_ref()
             && !error.is::<RunError>()
         {
             let reason = error.to_string();
+            for event in left.told() {
+                let _ = out.line(&event);
+                let _ = recorder.tell(&event);
+                reporter.tell(&event);
+            }
             // The log that fails tells so itself.
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
             // The reason may name somebody.
@@ -179,6 +178,22 @@ impl Run {
         };
         Ok(pipeline.run(camera, stop, tell)?)
     }
+}
+
+/// Tells everybody: the broker, the log, whoever reads the output.
+fn tell(
+    event: &Event,
+    reporter: &mut Reporter,
+    recorder: &mut Recorder,
+    out: &Output,
+) -> io::Result<()> {
+    reporter.tell(event);
+    for fault in &reporter.faults() {
+        recorder.tell(fault)?;
+        out.line(fault)?;
+    }
+    let told = recorder.tell(event);
+    out.line(event).and(told)
 }
 
 /// Receives something when the system asks the program to end. The lock ends before that, whatever
