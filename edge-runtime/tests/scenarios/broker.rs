@@ -58,6 +58,14 @@ impl Broker {
         Some(broker)
     }
 
+    /// The same, started, and somebody who listens to it.
+    pub(crate) fn running() -> Option<(Self, Listener)> {
+        let mut broker = Self::installed()?;
+        broker.start();
+        let listener = Listener::at(broker.port);
+        Some((broker, listener))
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

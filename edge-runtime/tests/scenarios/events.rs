@@ -1,14 +1,11 @@
 //! A real broker is told of the door, whatever becomes of it, and the door does not wait for it.
 
 use crate::broker::{Broker, Listener, free_port, wait_for};
-use crate::command_line::{PROGRAM, call};
-use crate::scene::Scene;
 use edge_runtime::event::Event;
 use edge_runtime::events::{Fitted, MqttSettings, Reporter};
 use edge_runtime::store::{Settings, Store};
 use serde_json::Value;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -82,17 +79,15 @@ pub(crate) fn lost(reporter: &mut Reporter) -> Vec<String> {
     reasons.collect()
 }
 
-fn one_to(last: u64) -> Vec<u64> {
+pub(crate) fn one_to(last: u64) -> Vec<u64> {
     (1..=last).collect()
 }
 
 #[test]
 fn events_arrive_in_order_and_leave_the_queue() {
-    let Some(mut broker) = Broker::installed() else {
+    let Some((broker, listener)) = Broker::running() else {
         return;
     };
-    broker.start();
-    let listener = Listener::at(broker.port);
     let door = Door::new(broker.port, "");
     let mut reporter = door.start();
     tell(&mut reporter, 200);
@@ -132,11 +127,9 @@ fn events_arrive_in_order_and_leave_the_queue() {
 
 #[test]
 fn nothing_is_lost_while_the_broker_is_away_or_the_door_starts_again() {
-    let Some(mut broker) = Broker::installed() else {
+    let Some((mut broker, listener)) = Broker::running() else {
         return;
     };
-    broker.start();
-    let listener = Listener::at(broker.port);
     let door = Door::new(broker.port, "");
     let mut reporter = door.start();
     tell(&mut reporter, 20);
@@ -218,85 +211,6 @@ fn telling_returns_at_once_whatever_the_broker_does() {
         );
         assert_eq!(door.waiting(), 500);
     }
-}
-
-/// The program's events without times, and without what it says of the broker.
-fn run_of(scene: &Scene) -> Vec<Value> {
-    let said = call(scene, "run --json --config door.toml");
-    assert_eq!(said.status, 0, "{}", said.errors);
-    let mut events = said.json();
-    for event in &mut events {
-        for field in ["at_ms", "latency_ms", "unix_s"] {
-            event.as_object_mut().unwrap().remove(field);
-        }
-    }
-    events.retain(|event| !event["event"].as_str().unwrap().starts_with("broker"));
-    events
-}
-
-#[test]
-fn the_door_does_the_same_with_and_without_a_broker() {
-    let mut scene = Scene::new();
-    scene.enroll("ada");
-    for person in ["eve", "eve", "eve", "ada", "ada", "eve"] {
-        scene.shoot("frames", person);
-    }
-    let alone = run_of(&scene);
-    let port = free_port();
-    let mqtt = format!("[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndoor = \"front\"\n");
-    scene.add(&mqtt);
-    assert_eq!(run_of(&scene), alone);
-    let waiting = scene.store().waiting(0, usize::MAX).unwrap();
-    let told: Vec<Value> = waiting
-        .iter()
-        .map(|message| serde_json::from_slice(&message.bytes).unwrap())
-        .collect();
-    let kinds: Vec<_> = told
-        .iter()
-        .map(|t| t["event_type"].as_str().unwrap())
-        .collect();
-    assert_eq!(kinds, ["started", "unknown", "opened", "locked", "stopped"]);
-    let Some(mut broker) = Broker::installed() else {
-        return;
-    };
-    scene.configure(
-        &format!("port = {port}"),
-        &format!("port = {}", broker.port),
-    );
-    broker.start();
-    let listener = Listener::at(broker.port);
-    assert_eq!(run_of(&scene), alone);
-    wait_for("both runs", || listener.numbers() == one_to(10));
-    assert_eq!(scene.store().waiting(0, 99).unwrap().len(), 0);
-}
-
-#[test]
-fn a_door_that_is_killed_is_shown_offline() {
-    let Some(mut broker) = Broker::installed() else {
-        return;
-    };
-    broker.start();
-    let listener = Listener::at(broker.port);
-    let mut scene = Scene::new();
-    scene.enroll("ada");
-    scene.shoot("frames", "eve");
-    scene.shoot("frames", "eve");
-    scene.configure("frames_per_second = 0", "frames_per_second = 0.02");
-    let port = broker.port;
-    scene.add(&format!(
-        "[mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndoor = \"front\"\n"
-    ));
-    let mut door = Command::new(PROGRAM)
-        .args(["run", "--config", "door.toml"])
-        .current_dir(scene.path("."))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let shown = || listener.last("facelatch/front/availability");
-    wait_for("it runs", || shown().as_deref() == Some("online"));
-    door.kill().unwrap();
-    door.wait().unwrap();
-    wait_for("its last will", || shown().as_deref() == Some("offline"));
 }
 
 #[test]

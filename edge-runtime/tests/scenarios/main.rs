@@ -30,4 +30,5 @@ mod store;
 mod store_disk;
 mod store_faults;
 mod supervised;
+mod told;
 mod transfer;

@@ -1,7 +1,8 @@
 //! Prometheus reads what was told, and nobody who reads disturbs anybody.
 
-use crate::command_line::PROGRAM;
-use crate::scene::Scene;
+use crate::broker::{free_port, wait_for};
+use crate::command_line::call;
+use crate::told::door_that_runs;
 use edge_runtime::decide::Refusal;
 use edge_runtime::event::{Event, FrameEvent, LockState, Outcome};
 use edge_runtime::events::{Fitted, Reporter};
@@ -10,7 +11,6 @@ use edge_runtime::store::{Settings, Store};
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Sends some bytes and reads what comes back.
@@ -230,21 +230,11 @@ fn a_running_door_offers_them_on_this_machine_only() {
     }
     assert!(settings("[::1]:9464").is_ok());
 
-    let mut scene = Scene::new();
-    scene.enroll("ada");
-    scene.shoot("frames", "eve");
-    scene.shoot("frames", "eve");
-    scene.configure("frames_per_second = 0", "frames_per_second = 0.02");
-    let port = crate::broker::free_port();
-    scene.add(&format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n"));
-    let mut door = Command::new(PROGRAM)
-        .args(["run", "--config", "door.toml"])
-        .current_dir(scene.path("."))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let port = free_port();
+    let metrics = format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n");
+    let (scene, mut door) = door_that_runs(&metrics);
     let address: SocketAddr = ([127, 0, 0, 1], port).into();
-    crate::broker::wait_for("a frame", || {
+    wait_for("a frame", || {
         TcpStream::connect(address).is_ok()
             && scrape(address)["facelatch_frames_total{outcome=\"no_match\"}"] == 1.0
     });
@@ -253,7 +243,7 @@ fn a_running_door_offers_them_on_this_machine_only() {
     door.wait().unwrap();
     // Another program has the port: the door says so, and does not start.
     let _taken = std::net::TcpListener::bind(address).unwrap();
-    let said = crate::command_line::call(&scene, "run --config door.toml");
+    let said = call(&scene, "run --config door.toml");
     assert_eq!(said.status, 2);
     assert!(
         said.errors.contains("choose another listen"),
