@@ -22,8 +22,8 @@ use std::path::Path;
 
 /// Frames without a face that the threshold is measured on.
 const FACELESS_FRAMES: u64 = 4000;
-/// Of them, so many may be taken for a face.
-const FALSE_FACES: usize = 1;
+/// Of them, so many may be taken for a face: one in a thousand.
+const FALSE_FACES: usize = 4;
 /// Landmarks were nearest to the true ones from so near, of 0.4 to 0.93.
 const CLOSE_LOOK: f32 = 0.8;
 /// Lowest and highest threshold that is set.
