@@ -46,6 +46,9 @@ struct Started {
 
 pub(super) fn rows(bundle: &Path) -> Result<Vec<Row>> {
     let runtime = workspace::build()?.join("edge-runtime");
+    let bundle = &bundle
+        .canonicalize()
+        .with_context(|| bundle.display().to_string())?;
     let mut bench = Command::new(&runtime);
     bench.args(["bench", "--json", "--bundle"]).arg(bundle);
     bench.args(["--people", &PEOPLE.to_string()]);
