@@ -136,9 +136,9 @@ impl Selection {
                 let detail = format!("{people} people, model {model}");
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
-            Event::RecordUnusable { reason } | Event::ClaimsLost { reason } => {
-                Some(AuditEvent::new(What::Failed, None, reason))
-            }
+            Event::RecordUnusable { reason }
+            | Event::ClaimsLost { reason }
+            | Event::BrokerLost { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
             Event::Released {
                 subject,
                 with,

@@ -65,6 +65,19 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
         .ok_or_else(|| too_large(found))
 }
 
+/// The permission bits of a file, if they let others than its owner read it.
+#[cfg(unix)]
+pub(crate) fn open_to_others(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = path.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn open_to_others(_: &Path) -> Option<u32> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

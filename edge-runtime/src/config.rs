@@ -5,7 +5,9 @@ use crate::capped_file::{self, ReadError};
 use crate::claim::ClaimsConfig;
 use crate::decide::{Access, Policy};
 use crate::door::Door;
+use crate::events::MqttSettings;
 use crate::identify::Identify;
+use crate::metrics::MetricsSettings;
 use crate::store;
 use crate::watchdog;
 use serde::Deserialize;
@@ -34,6 +36,10 @@ pub struct Config {
     pub access: Access,
     /// The lock and the contacts around it.
     pub door: Door,
+    /// The broker that is told of the door.
+    pub mqtt: Option<MqttSettings>,
+    /// Where metrics are offered.
+    pub metrics: Option<MetricsSettings>,
     /// When the program is taken to hang.
     #[serde(default)]
     pub watchdog: watchdog::Settings,
@@ -77,6 +83,9 @@ impl Config {
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         resolve(&mut config.bundle);
         config.store.resolve(folder);
+        if let Some(mqtt) = &mut config.mqtt {
+            mqtt.resolve(folder);
+        }
         config.door.resolve(folder);
         let claims = config.claims.as_mut();
         if let Some(path) = claims.and_then(|claims| claims.source.path_mut()) {

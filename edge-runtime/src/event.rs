@@ -48,6 +48,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The MQTT broker cannot be told of the door for now.
+    BrokerLost {
+        /// Why.
+        reason: String,
+    },
+    /// The MQTT broker is told of the door, and of what it missed.
+    BrokerFound,
     /// A frame was looked at.
     Frame(FrameEvent),
     /// The lock was released.
@@ -254,6 +261,8 @@ impl fmt::Display for Event {
             }
             Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),
             Self::ClaimsLost { reason } => f.write_str(reason),
+            Self::BrokerLost { reason } => write!(f, "messages wait: {reason}"),
+            Self::BrokerFound => f.write_str("the broker is told"),
             Self::Frame(frame) => {
                 write!(
                     f,

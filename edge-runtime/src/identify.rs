@@ -1,5 +1,6 @@
 //! Who it is: a probe against the claimed person (1:1) or against everybody (1:N).
 
+use crate::decide::Observation;
 use serde::Deserialize;
 use shared::bundle::{Manifest, NoOperatingPoint, OperatingPoint};
 use shared::embedding::{ForeignModel, Template};
@@ -102,6 +103,16 @@ pub enum Verdict<'a> {
         /// What the score must reach.
         threshold: f32,
     },
+}
+
+impl Verdict<'_> {
+    /// As far as the decision goes: somebody the door knows, or a stranger.
+    pub fn observation(&self) -> Observation<String> {
+        match self {
+            Self::Match { subject, .. } => Observation::Match((*subject).to_owned()),
+            _ => Observation::Stranger,
+        }
+    }
 }
 
 /// The people of the door and the thresholds for that many.

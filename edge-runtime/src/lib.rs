@@ -30,6 +30,8 @@ pub mod watchdog;
 
 pub mod audit;
 pub mod enroll;
+pub mod events;
+pub mod metrics;
 pub mod store;
 
 pub mod atomic_file;

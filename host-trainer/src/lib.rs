@@ -27,8 +27,10 @@ pub mod quantize;
 pub mod detector;
 pub mod evaluate;
 pub mod experiment;
+pub mod import;
 pub mod measure;
 pub mod operating_point;
+pub mod replay;
 
 pub mod illustrate;
 pub mod memory;

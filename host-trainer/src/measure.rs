@@ -73,6 +73,12 @@ impl<'a> HeldOut<'a> {
         Self { set, images }
     }
 
+    /// All images of everybody, for a network that was trained elsewhere.
+    pub(crate) fn all(set: &'a PackedSet) -> Self {
+        let images = (0..set.len()).collect();
+        Self { set, images }
+    }
+
     pub(crate) fn face(&self, i: usize) -> Result<AlignedFace, PackError> {
         self.set.face(self.images[i])
     }
@@ -130,11 +136,7 @@ pub fn finish(
 }
 
 fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, MeasureError> {
-    let len = held_out.images.len();
-    let progress = bar(len as u64, "measuring");
-    let face = |i: usize| held_out.face(i).map_err(MeasureError::from);
-    let embeddings = embed_all(network, len, &progress, face)?;
-    progress.finish_and_clear();
+    let embeddings = embed(network, held_out)?;
     let scores = all_pairs(&embeddings, &held_out.people())
         .sorted()
         .ok_or(MeasureError::NoPairs)?;
@@ -146,6 +148,23 @@ fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, Measur
         scores,
         points,
     })
+}
+
+fn embed(network: &Network, held_out: &HeldOut<'_>) -> Result<Vec<Embedding>, MeasureError> {
+    let len = held_out.images.len();
+    let progress = bar(len as u64, "measuring");
+    let face = |i: usize| held_out.face(i).map_err(MeasureError::from);
+    let embeddings = embed_all(network, len, &progress, face)?;
+    progress.finish_and_clear();
+    Ok(embeddings)
+}
+
+/// Thresholds of what the door compares.
+pub(crate) fn door_thresholds(
+    network: &Network,
+    held_out: &HeldOut<'_>,
+) -> Result<Vec<OperatingPoint>, MeasureError> {
+    thresholds(&embed(network, held_out)?, &held_out.people())
 }
 
 /// At least one, since no door starts without.
@@ -163,7 +182,7 @@ fn thresholds(
 }
 
 /// Drawn faces, since a bundle lies on every door and real ones are nobody's business there.
-fn self_test(network: &Network) -> Result<Vec<SelfTestFace>, NetworkError> {
+pub(crate) fn self_test(network: &Network) -> Result<Vec<SelfTestFace>, NetworkError> {
     let template = network.input().template;
     (0..SELF_TEST_FACES)
         .map(|person| {
@@ -224,7 +243,8 @@ fn worst(held_out: &HeldOut<'_>, embeddings: &[Embedding]) -> Worst {
     }
 }
 
-fn reported(point: &OperatingPoint) -> crate::report::OperatingPoint {
+/// As reports show it.
+pub fn reported(point: &OperatingPoint) -> crate::report::OperatingPoint {
     crate::report::OperatingPoint {
         threshold: f64::from(point.threshold),
         fmr: point.fmr,

@@ -16,7 +16,7 @@ pub const IMPOSTOR_PAIRS_NEEDED: u64 = FALSE_MATCHES_NEEDED as u64 * 10;
 /// and fifths between, so that a gallery of a few people does not jump a whole decade.
 pub fn operating_points(scores: &Sorted) -> Vec<OperatingPoint> {
     let pairs = scores.impostor().len();
-    let rates = (1..=9).flat_map(|decade| [10.0, 5.0, 2.0].map(|f| f * 10_f64.powi(-decade - 1)));
+    let rates = (1..=9).flat_map(|decade| [10.0, 5.0, 2.0].map(|f| f / 10_f64.powi(decade + 1)));
     rates
         .take_while(|fmr| fmr * pairs as f64 >= FALSE_MATCHES_NEEDED)
         .map(|fmr| {

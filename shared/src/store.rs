@@ -1,5 +1,5 @@
-//! What lies in a door's store beside the records and the log: keys, kept crops, and what is
-//! carried to another door.
+//! What lies in a door's store beside the records and the log: keys, kept crops, the ends of a
+//! queue, and what is carried to another door.
 
 use crate::align::{AlignTemplate, AlignedFace};
 use crate::envelope::{self, EnvelopeError, Kind};
@@ -109,6 +109,15 @@ impl fmt::Debug for KeptCrops {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeptCrops({} faces withheld)", self.faces.len())
     }
+}
+
+/// What is known of a queue of messages beside the messages that wait in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueEnds {
+    /// Number of the newest message that there ever was; the first is 1.
+    pub newest: u64,
+    /// How many messages were dropped because too many waited.
+    pub dropped: u64,
 }
 
 /// People on their way to another door, as they are before they are sealed.

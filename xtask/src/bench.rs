@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: our benchmarks, and ONNX Runtime beside them on the same files.
 
+mod door;
 mod train;
 
 use crate::workspace::{self, cargo};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Measure data loading, augmentation, embedding and search; other runtimes beside ours where they can be had
+/// Measure data loading, augmentation, embedding, search and a door; other runtimes beside ours where they can be had
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Print one JSON array
@@ -23,14 +24,25 @@ pub(crate) struct Args {
     /// it; some five minutes on an idle machine
     #[arg(long)]
     train: bool,
+    /// Measure a door alone
+    #[arg(long, conflicts_with = "train")]
+    door: bool,
 }
+
+const BENCHMARKS: [&str; 5] = [
+    "augmentation",
+    "data",
+    "embedding",
+    "identification",
+    "search",
+];
 
 /// One benchmark's result.
 #[derive(Debug, PartialEq, Serialize)]
 struct Row {
     /// Group and function.
     name: String,
-    /// Median time of one call, or images a second by it.
+    /// Median time of one call, or images a second by it; of a door, what its unit says.
     value: f64,
     unit: &'static str,
     /// Who else was measured on the same file.
@@ -41,6 +53,19 @@ struct Row {
     /// Our time by the peer's: below 1 we are faster.
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<f64>,
+}
+
+impl Row {
+    fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            unit,
+            peer: None,
+            peer_value: None,
+            ratio: None,
+        }
+    }
 }
 
 /// What the peer's script prints.
@@ -86,13 +111,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let start = SystemTime::now();
     // The tests' profile and the whole workspace, so that nothing is compiled twice.
     let mut bench = cargo(["bench", "--workspace", "--profile", "dev"]);
-    for name in [
-        "augmentation",
-        "data",
-        "embedding",
-        "identification",
-        "search",
-    ] {
+    let others = BENCHMARKS.iter().filter(|_| !args.door);
+    for name in others.chain([&"door"]) {
         bench.args(["--bench", name]);
     }
     bench
@@ -100,9 +120,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         .env("OMP_WAIT_POLICY", "PASSIVE");
     workspace::run(bench.stdout(io::stderr()))?;
     let mut rows = read_rows(&results, start)?;
-    match peer(&models) {
-        Ok(peer) => compare(&mut rows, &peer),
-        Err(error) => eprintln!("no peer: {error:#}"),
+    rows.extend(door::rows(&models.join("door.bundle"))?);
+    if !args.door {
+        match peer(&models) {
+            Ok(peer) => compare(&mut rows, &peer),
+            Err(error) => eprintln!("no peer: {error:#}"),
+        }
     }
     if args.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -139,15 +162,7 @@ fn read_rows(results: &Path, start: SystemTime) -> Result<Vec<Row>> {
             Some(images) => (images / nanoseconds * 1e9, "images/s"),
             None => (nanoseconds / 1e6, "ms"),
         };
-        let (peer, peer_value, ratio) = (None, None, None);
-        Ok(Row {
-            name: benchmark.full_id,
-            value,
-            unit,
-            peer,
-            peer_value,
-            ratio,
-        })
+        Ok(Row::new(benchmark.full_id, value, unit))
     };
     files.iter().map(row).collect()
 }
@@ -245,17 +260,7 @@ mod tests {
 
     #[test]
     fn a_peer_stands_beside_its_own_model_only() {
-        let row = |name: &str| {
-            let (peer, peer_value, ratio) = (None, None, None);
-            Row {
-                name: name.into(),
-                value: 6.0,
-                unit: "ms",
-                peer,
-                peer_value,
-                ratio,
-            }
-        };
+        let row = |name: &str| Row::new(name, 6.0, "ms");
         let mut rows = [row("embedding/small"), row("search/small")];
         let json = r#"{"peer": "ONNX Runtime 1", "median_ms": {"small": 4.0, "other": 1.0}}"#;
         compare(&mut rows, &serde_json::from_str(json).unwrap());

@@ -45,6 +45,12 @@ enum Command {
     /// Put a detector into a bundle
     #[command(disable_help_flag = true)]
     AddDetector(forward::Args),
+    /// Make a bundle of a network that was trained elsewhere
+    #[command(disable_help_flag = true)]
+    Import(forward::Args),
+    /// Show a folder of photographs to a door and count whom it lets in
+    #[command(disable_help_flag = true)]
+    Replay(forward::Args),
     Bench(bench::Args),
 }
 
@@ -70,6 +76,8 @@ fn run() -> anyhow::Result<()> {
         Command::Illustrate(args) => illustrate::run(&args),
         Command::Detect(args) => forward::run("detect", &args),
         Command::AddDetector(args) => forward::run("add-detector", &args),
+        Command::Import(args) => forward::run("import", &args),
+        Command::Replay(args) => forward::run("replay", &args),
         Command::Bench(args) => bench::run(&args),
     }
 }

@@ -72,19 +72,8 @@ impl Bench {
         let start = started.elapsed();
         let frame = frame(&path, &loaded)?;
         let roster = roster(&loaded, self.people)?;
-        let policy: Policy =
-            toml::from_str("agreeing_frames = 3\nof_last_frames = 5\nwindow_ms = 2000")?;
-        let mut decision = Decision::new(policy, Access::default());
-        let mut stages: [Vec<Duration>; 7] = Default::default();
-        for number in 0..self.frames {
-            let times = look(&loaded, &frame, &roster, &mut decision, number)?;
-            stages
-                .iter_mut()
-                .zip(times)
-                .for_each(|(all, time)| all.push(time));
-        }
+        let stages = time(self.frames, &loaded, &frame, &roster)?;
         let total: f64 = stages[6].iter().map(Duration::as_secs_f64).sum();
-        stages.iter_mut().for_each(|times| times.sort());
         let at = |stage: usize, share: f64| {
             let times = &stages[stage];
             let index = (share * (times.len() - 1) as f64).round() as usize;
@@ -111,6 +100,28 @@ impl Bench {
         })?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The times of each stage, and of all together, in ascending order.
+fn time(
+    frames: u32,
+    loaded: &Loaded,
+    frame: &(RgbImage, Landmarks),
+    roster: &Roster,
+) -> Result<[Vec<Duration>; 7]> {
+    let policy: Policy =
+        toml::from_str("agreeing_frames = 3\nof_last_frames = 5\nwindow_ms = 2000")?;
+    let mut decision = Decision::new(policy, Access::default());
+    let mut stages: [Vec<Duration>; 7] = Default::default();
+    for number in 0..frames {
+        let times = look(loaded, frame, roster, &mut decision, number)?;
+        stages
+            .iter_mut()
+            .zip(times)
+            .for_each(|(all, time)| all.push(time));
+    }
+    stages.iter_mut().for_each(|times| times.sort());
+    Ok(stages)
 }
 
 /// A picture of a face, and where its landmarks are.

@@ -9,6 +9,7 @@ use edge_runtime::claim::Claims;
 use edge_runtime::config::Config;
 use edge_runtime::door::{self, Keeper, SafeState};
 use edge_runtime::event::Event;
+use edge_runtime::events::{Fitted, Reporter};
 use edge_runtime::gallery::Gallery;
 use edge_runtime::identify::Identify;
 use edge_runtime::pipeline::{Pipeline, RunError, Sink};
@@ -77,9 +78,10 @@ impl Run {
             end_stalled(log, reason)
         })?;
         let (watched, left) = (watchdog.clone(), keeper.safe_state());
+        let (mqtt, metrics) = (config.mqtt.as_ref(), config.metrics.as_ref());
+        let mut reporter = Reporter::start(mqtt, metrics, Fitted::of(&config.door), &store)?;
         let ran = self.look(config, &store, (keeper, watched), stop, &mut |event| {
-            let told = recorder.tell(event);
-            out.line(event).and(told)
+            tell(event, &mut reporter, &mut recorder, out)
         });
         if let Err(error) = ran.as_ref()
             && !error.is::<RunError>()
@@ -88,13 +90,18 @@ impl Run {
             for event in left.told() {
                 let _ = out.line(&event);
                 let _ = recorder.tell(&event);
+                reporter.tell(&event);
             }
             // The log that fails tells so itself.
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
+            // The reason may name somebody.
+            let reason = "the door cannot start; its own log says why".into();
+            reporter.tell(&Event::Stopped { at_ms: 0, reason });
         }
         let logged = recorder.end();
         // Until here it may hang.
         drop(watchdog);
+        reporter.end();
         ran?;
         logged?;
         Ok(ExitCode::SUCCESS)
@@ -165,6 +172,22 @@ impl Run {
         };
         Ok(pipeline.run(camera, stop, tell)?)
     }
+}
+
+/// Tells everybody: the broker, the log, whoever reads the output.
+fn tell(
+    event: &Event,
+    reporter: &mut Reporter,
+    recorder: &mut Recorder,
+    out: &Output,
+) -> io::Result<()> {
+    reporter.tell(event);
+    for fault in &reporter.faults() {
+        recorder.tell(fault)?;
+        out.line(fault)?;
+    }
+    let told = recorder.tell(event);
+    out.line(event).and(told)
 }
 
 /// Receives something when the system asks the program to end. The lock ends before that, whatever

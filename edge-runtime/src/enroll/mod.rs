@@ -12,7 +12,8 @@ use crate::photo::{self, PhotoError};
 use crate::quality::Limits;
 use shared::align::AlignedFace;
 use shared::bundle::OperatingPoint;
-use shared::embedding::Template;
+use shared::digest::Digest;
+use shared::embedding::{Embedding, Template};
 use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
 use shared::roster::Roster;
 use shared::store::KeptCrops;
@@ -187,10 +188,34 @@ pub fn enroll(
         return Err(EnrollError::Images { given, faults });
     }
     let model = eyes.network.model();
-    let advice = review::review(subject, model, &templates, images, others, point)?;
+    let (record, advice) = record_of(
+        subject,
+        model,
+        templates,
+        images,
+        (others, point),
+        enrolled_at,
+    )?;
     Ok(Enrollment {
-        record: EnrollmentRecord::new(subject, model, templates, enrolled_at)?,
+        record,
         crops: KeptCrops::new(&faces),
         advice,
     })
+}
+
+/// The same of templates that are at hand, one of each image.
+///
+/// # Errors
+/// [`EnrollError::Review`] or [`EnrollError::Record`].
+pub fn record_of(
+    subject: &str,
+    model: Digest,
+    templates: Vec<Embedding>,
+    images: &[PathBuf],
+    (others, point): (&Roster, &OperatingPoint),
+    enrolled_at: u64,
+) -> Result<(EnrollmentRecord, Vec<Advice>), EnrollError> {
+    let advice = review::review(subject, model, &templates, images, others, point)?;
+    let record = EnrollmentRecord::new(subject, model, templates, enrolled_at)?;
+    Ok((record, advice))
 }

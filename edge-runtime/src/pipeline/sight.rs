@@ -59,8 +59,8 @@ impl Sight {
             }
             Verdict::NotClaimed { threshold } => (threshold, None, "not the claimed person".into()),
         };
-        let subject = match verdict {
-            Verdict::Match { subject, .. } => Some(subject.to_owned()),
+        let subject = match verdict.observation() {
+            Observation::Match(subject) => Some(subject),
             _ => None,
         };
         Self {

@@ -2,7 +2,8 @@
 //! anew without them, and then every file of the store is searched.
 
 use super::fault::Fault;
-use super::vault::{self, CROPS, ERASE, LOG, META, PEOPLE};
+use super::queue;
+use super::vault::{self, CROPS, ERASE, LOG, META, PEOPLE, QUEUE};
 use crate::atomic_file::{self, Folder};
 use redb::backends::FileBackend;
 use redb::{Database, Key, ReadableDatabase, ReadableTable, TableDefinition, Value};
@@ -38,6 +39,9 @@ pub(super) fn rewrite(path: &Path, database: Database) -> Result<(), Rewrite> {
         copy(PEOPLE, &from, to)?;
         copy(CROPS, &from, to)?;
         copy(LOG, &from, to)?;
+        if queue::table(&from)?.is_some() {
+            copy(QUEUE, &from, to)?;
+        }
         to.open_table(META)?.remove(ERASE)?;
         Ok(())
     })?;

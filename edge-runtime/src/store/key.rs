@@ -20,6 +20,7 @@ pub(super) struct Keys {
     pub(super) records: Secret,
     pub(super) crops: Secret,
     pub(super) log: Secret,
+    pub(super) queue: Secret,
     names: Secret,
     /// Stands in the store to tell whether this is its key; says nothing about it.
     pub(super) check: [u8; 32],
@@ -32,6 +33,7 @@ impl Keys {
             records: subkey("facelatch store 1 records"),
             crops: subkey("facelatch store 1 crops"),
             log: subkey("facelatch store 1 log"),
+            queue: subkey("facelatch store 1 queue"),
             names: subkey("facelatch store 1 names"),
             check: keyed(key.key(), b"facelatch store 1 check"),
         }
@@ -65,7 +67,7 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], KeyError> {
 /// [`KeyError`], and never a new key.
 pub(super) fn read(path: &Path, kind: Kind) -> Result<KeyFile, KeyError> {
     let bytes = Zeroizing::new(capped_file::read(path, MAX_FILE_LEN)?);
-    if let Some(mode) = open_to_others(path) {
+    if let Some(mode) = capped_file::open_to_others(path) {
         let path = path.into();
         return Err(KeyError::Permissions { path, mode });
     }
@@ -82,17 +84,4 @@ pub(super) fn read(path: &Path, kind: Kind) -> Result<KeyFile, KeyError> {
 pub(super) fn write(path: &Path, key: &KeyFile, kind: Kind) -> Result<(), super::StoreError> {
     let bytes = Zeroizing::new(key.encode(kind)?);
     Ok(atomic_file::write(path, &bytes, Some(0o600))?)
-}
-
-/// The permission bits, if they let others read.
-#[cfg(unix)]
-fn open_to_others(path: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = path.metadata().ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn open_to_others(_: &Path) -> Option<u32> {
-    None
 }

@@ -1,4 +1,5 @@
 mod disk;
 mod failing;
 mod power;
+mod queue;
 mod script;

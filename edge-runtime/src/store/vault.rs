@@ -1,10 +1,11 @@
 //! The database: sealed people and their crops, in transactions that hold whole or not at all.
 //!
 //! ```text
-//! meta    name -> bytes          format; check (of the key); chain (sealed); erase
+//! meta    name -> bytes          format; check (of the key); chain, queue (sealed); erase
 //! people  keyed name -> sealed   EnrollmentRecord
 //! crops   keyed name -> sealed   KeptCrops
 //! log     number -> sealed       AuditEntry
+//! queue   number -> sealed       a message that waits
 //! ```
 
 use super::error::StoreError;
@@ -28,6 +29,8 @@ pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("
 pub(super) const PEOPLE: TableDefinition<'_, &Row, &[u8]> = TableDefinition::new("people");
 pub(super) const CROPS: TableDefinition<'_, &Row, &[u8]> = TableDefinition::new("crops");
 pub(super) const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
+/// Not there in the store of an earlier release, until something is put into it.
+pub(super) const QUEUE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("queue");
 
 pub(super) const CHAIN: &str = "chain";
 const FORMAT: &str = "format";

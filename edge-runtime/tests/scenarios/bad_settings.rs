@@ -166,6 +166,11 @@ const ROWS: &[(&str, &str, &str)] = &[
         "driver = \"gpio\"\n",
         "unknown variant `gpio`",
     ),
+    ("host = \"broker.lan\"", "", "missing field `host`"),
+    ("door = \"front\"", "door = \"a/b\"", "door is \"a/b\""),
+    ("queue = 10000", "queue = 1", "expected 10 to 1000000"),
+    ("key = \"door.key\"", "", "need each other"),
+    ("127.0.0.1:9464", "0.0.0.0:9464", "a loopback address"),
     ("bundle = ", "bundle ", "TOML parse error"),
 ];
 

@@ -248,7 +248,7 @@ fn the_self_test_tells_another_face() {
 }
 
 /// A door whose camera has no table of landmarks and whose bundle has the detector.
-fn scene_without_table() -> Scene {
+pub(crate) fn scene_without_table() -> Scene {
     let scene = Scene::new();
     let (mut manifest, model) = detector(CellOrder::NumbersFirst);
     manifest.self_test.push(SelfTestFrame {

@@ -5,7 +5,9 @@ mod detect;
 mod evaluate;
 mod experiment;
 mod illustrate;
+mod import;
 mod measure_training;
+mod replay;
 mod report;
 mod synthesize;
 mod train;
@@ -32,6 +34,8 @@ enum Command {
     Illustrate(illustrate::Illustrate),
     Detect(detect::Detect),
     AddDetector(add_detector::AddDetector),
+    Import(import::Import),
+    Replay(replay::Replay),
 }
 
 impl Cli {
@@ -46,6 +50,8 @@ impl Cli {
             Command::Illustrate(illustrate) => illustrate.run(),
             Command::Detect(detect) => detect.run(),
             Command::AddDetector(add) => add.run(),
+            Command::Import(import) => import.run(),
+            Command::Replay(replay) => replay.run(),
         }
     }
 }

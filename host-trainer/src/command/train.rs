@@ -153,7 +153,8 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<
     Ok(edge_runtime::atomic_file::write(path, &json, None)?)
 }
 
-fn provenance(recipe: &Recipe, data_digest: &str) -> Provenance {
+/// Of this program's source.
+pub(super) fn git_revision() -> String {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let git = std::process::Command::new("git")
         .args([
@@ -167,12 +168,16 @@ fn provenance(recipe: &Recipe, data_digest: &str) -> Provenance {
         .output();
     let revision = git.ok().filter(|o| o.status.success());
     let revision = revision.map(|o| String::from_utf8_lossy(&o.stdout).trim().to_string());
+    revision.unwrap_or_else(|| "unknown".into())
+}
+
+fn provenance(recipe: &Recipe, data_digest: &str) -> Provenance {
     Provenance {
         recipe: recipe.name.clone(),
         recipe_toml: recipe.to_toml(),
         seed: recipe.seed,
         data_digest: data_digest.into(),
-        git_revision: revision.unwrap_or_else(|| "unknown".into()),
+        git_revision: git_revision(),
     }
 }
 

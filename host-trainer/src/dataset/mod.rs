@@ -98,7 +98,11 @@ pub fn prepare(
     Ok(set)
 }
 
-fn folder_set(
+/// The packed set of the photographs in some folders, made first if this is the first time.
+///
+/// # Errors
+/// [`DataError::Folder`] or [`DataError::Pack`].
+pub fn folder_set(
     folders: &[PathBuf],
     template: AlignTemplate,
     cache: &Path,

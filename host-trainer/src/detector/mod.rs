@@ -16,7 +16,7 @@ mod train;
 pub use config::{DetectorData, DetectorNetwork, DetectorRecipe, DetectorTraining, is_detector};
 pub use file::{DetectorFile, DetectorFileError, self_test_frames};
 pub use measure::{
-    DetectorEvaluation, DetectorFigures, Found, MeasureError, compare, finish, largest,
+    DetectorEvaluation, DetectorFigures, Found, MeasureError, compare, finish, largest, layout,
 };
 pub use photos::{Photos, PhotosError};
 pub use train::{DetectorJob, train};

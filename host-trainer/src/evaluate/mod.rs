@@ -106,17 +106,18 @@ pub fn enrolled_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
     joined(enrolled.par_iter().map(of_reference).collect())
 }
 
+/// Tens of millions of scores may be at hand: each part is freed once it is copied.
 fn joined(parts: Vec<Scores>) -> Scores {
-    Scores {
-        genuine: parts
-            .iter()
-            .flat_map(|s| s.genuine.iter().copied())
-            .collect(),
-        impostor: parts
-            .iter()
-            .flat_map(|s| s.impostor.iter().copied())
-            .collect(),
+    let len = |of: fn(&Scores) -> usize| parts.iter().map(of).sum();
+    let mut all = Scores {
+        genuine: Vec::with_capacity(len(|s| s.genuine.len())),
+        impostor: Vec::with_capacity(len(|s| s.impostor.len())),
+    };
+    for part in parts {
+        all.genuine.extend(part.genuine);
+        all.impostor.extend(part.impostor);
     }
+    all
 }
 
 /// The floor that a network must beat: the crop as 28x28 grey pixels, mean removed.

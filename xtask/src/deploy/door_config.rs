@@ -28,7 +28,7 @@ pub(crate) struct Camera<'a> {
 ///
 /// # Errors
 /// If the example is missing or broken.
-pub(super) fn simulated() -> Result<DocumentMut> {
+pub(crate) fn simulated() -> Result<DocumentMut> {
     let mut config = read(&workspace::root().join(EXAMPLE))?;
     config["bundle"] = value(BUNDLE);
     config["store"]["folder"] = value(STORE);

@@ -57,7 +57,7 @@ pub(super) fn script(steps: u64) -> Vec<Step> {
 }
 
 /// Of several sizes, so that pages are shared, filled and exceeded.
-fn record(person: u64, enrolled_at: u64) -> EnrollmentRecord {
+pub(super) fn record(person: u64, enrolled_at: u64) -> EnrollmentRecord {
     let template = |shot: u64| {
         let raw = (0..128).map(|i| ((person * 7919 + shot * 104_729 + i * 31) % 97) as f32 - 48.0);
         Embedding::from_raw(raw.collect()).unwrap()
