@@ -54,7 +54,7 @@ impl Walk {
                     };
                     match marker {
                         0xC4 => self.has_huffman_tables = true,
-                        0xDA => drop(self.scan.get_or_insert(self.at)),
+                        0xDA => self.scan = self.scan.or(Some(self.at)),
                         _ => {}
                     }
                     2 + usize::from(u16::from_be_bytes([high, low]))
