@@ -18,6 +18,7 @@ use embedded_hal::digital::OutputPin;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver};
+use std::time::SystemTime;
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -154,6 +155,7 @@ impl Run {
             access: config.access.clone(),
             lock,
             interval: frames_per_second.interval(),
+            clock: SystemTime::now,
         };
         Ok(pipeline.run(camera, stop, tell)?)
     }

@@ -5,15 +5,22 @@
     reason = "what a test needs and does not get fails the test"
 )]
 
+mod allocations;
 mod audit;
 mod bad_input;
 mod bad_settings;
+mod bad_start;
+mod chance;
+mod clock;
 mod command_line;
+mod day;
 mod detector;
 mod door;
 mod lock;
+mod mutate;
 mod networks;
 mod onnx;
+mod parsers;
 mod people;
 mod policies;
 mod quality;
