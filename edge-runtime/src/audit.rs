@@ -152,6 +152,7 @@ mod tests {
         Event::Frame(FrameEvent {
             frame: "x.png".into(),
             at_ms,
+            latency_ms: 0,
             unix_s: 0,
             turn: None,
             refusal: None,

@@ -82,7 +82,9 @@ pub struct FrameEvent {
     pub frame: String,
     /// When it was taken, in milliseconds since the start.
     pub at_ms: u64,
-    /// The same by the wall clock, in seconds since 1970 UTC.
+    /// From then to the decision, in milliseconds.
+    pub latency_ms: u64,
+    /// When it was decided upon, in seconds since 1970 UTC by the wall clock.
     pub unix_s: i64,
     /// Who it shows, if it matches.
     pub subject: Option<String>,
@@ -199,6 +201,7 @@ mod tests {
         let frame = Event::Frame(FrameEvent {
             frame: "x.png".into(),
             at_ms: 120,
+            latency_ms: 30,
             unix_s: 1_767_571_200,
             subject: Some("ada".into()),
             score: Some(0.61),
@@ -215,7 +218,7 @@ mod tests {
         for (event, json) in [
             (
                 frame,
-                r#"{"event":"frame","frame":"x.png","at_ms":120,"unix_s":1767571200,"subject":"ada","score":0.61,"threshold":0.45,"turn":0.25,"agreeing":1,"needed":2,"outcome":"match","refusal":"outside_schedule","reason":"because","lock":"locked"}"#,
+                r#"{"event":"frame","frame":"x.png","at_ms":120,"latency_ms":30,"unix_s":1767571200,"subject":"ada","score":0.61,"threshold":0.45,"turn":0.25,"agreeing":1,"needed":2,"outcome":"match","refusal":"outside_schedule","reason":"because","lock":"locked"}"#,
             ),
             (relocked, r#"{"event":"relocked","at_ms":3120}"#),
         ] {

@@ -1,6 +1,9 @@
 //! Whether a face in a photograph is good enough to be compared, and what to do if it is not.
 
+mod luma;
+
 use image::RgbImage;
+use luma::Luma;
 use serde::Serialize;
 use shared::align::{AlignTemplate, AlignedFace, Landmarks, Point, Similarity, UnusableLandmarks};
 use std::fmt;
@@ -27,6 +30,9 @@ pub struct Quality {
     /// Mean difference in brightness of neighbors in the crop by that of pixels four apart: 0.25 for
     /// a smooth slope, more for what has edges, whatever the light and the contrast.
     pub sharpness: f32,
+    /// How much brightness varies around the eye where it varies less, by how much it does over the
+    /// face (standard deviations): near 0 behind dark glasses.
+    pub eyes: f32,
 }
 
 /// What a face must reach.
@@ -48,6 +54,8 @@ pub struct Limits {
     pub glare: f32,
     /// Least [`Quality::sharpness`].
     pub sharpness: f32,
+    /// Least [`Quality::eyes`].
+    pub eyes: f32,
 }
 
 impl Limits {
@@ -61,6 +69,7 @@ impl Limits {
         brightness: (40.0, 225.0),
         glare: 0.25,
         sharpness: 0.285,
+        eyes: 0.14,
     };
     /// Of a photograph that somebody is enrolled from: every later look is compared with it.
     pub const ENROLLMENT: Self = Self {
@@ -72,6 +81,7 @@ impl Limits {
         brightness: (55.0, 210.0),
         glare: 0.15,
         sharpness: 0.295,
+        eyes: 0.2,
     };
 }
 
@@ -93,6 +103,8 @@ pub enum Flaw {
     TooBright,
     /// Out of focus, or moved.
     Blurred,
+    /// Behind dark glasses, or covered.
+    EyesHidden,
 }
 
 impl fmt::Display for Flaw {
@@ -105,6 +117,9 @@ impl fmt::Display for Flaw {
             Self::TooDark => "the face is too dark; more light from the front",
             Self::TooBright => "the face is too bright; less light, no sun on it",
             Self::Blurred => "the face is blurred; hold still, clean the lens",
+            Self::EyesHidden => {
+                "the eyes cannot be seen; take dark glasses off, hair out of the face"
+            }
         })
     }
 }
@@ -136,6 +151,7 @@ impl Quality {
             brightness: luma.mean(),
             glare: luma.glare(),
             sharpness: luma.sharpness(),
+            eyes: luma.eyes(),
         })
     }
 
@@ -157,6 +173,7 @@ impl Quality {
                 self.brightness <= limits.brightness.1 && self.glare <= limits.glare,
             ),
             (Flaw::Blurred, self.sharpness >= limits.sharpness),
+            (Flaw::EyesHidden, self.eyes >= limits.eyes),
         ];
         let wrong = checks.into_iter().filter(|(_, good)| !good);
         wrong.map(|(flaw, _)| flaw).collect()
@@ -222,54 +239,6 @@ fn outside(photo: &RgbImage, to_photo: &Similarity, template: AlignTemplate) -> 
         }
     }
     out / all
-}
-
-/// Brightness of the inner face: from above the brows to below the mouth, without hair and
-/// background.
-struct Luma {
-    width: usize,
-    values: Vec<f32>,
-}
-
-impl Luma {
-    fn of(face: &AlignedFace) -> Self {
-        let template = face.template();
-        let side = template.width() / 4;
-        let (columns, rows) = (side..template.width() - side, 36..104);
-        let width = columns.len();
-        let at = |x: usize, y: usize| {
-            let rgb = &face.pixels()[3 * (y * template.width() + x)..][..3];
-            // BT.601, as photographs are.
-            0.299 * f32::from(rgb[0]) + 0.587 * f32::from(rgb[1]) + 0.114 * f32::from(rgb[2])
-        };
-        let values = rows.flat_map(|y| columns.clone().map(move |x| (x, y)));
-        let values = values.map(|(x, y)| at(x, y)).collect();
-        Self { width, values }
-    }
-
-    fn mean(&self) -> f32 {
-        self.values.iter().sum::<f32>() / self.values.len() as f32
-    }
-
-    fn glare(&self) -> f32 {
-        let bright = self.values.iter().filter(|v| **v >= 250.0).count();
-        bright as f32 / self.values.len() as f32
-    }
-
-    /// Zero for a face of one color.
-    fn sharpness(&self) -> f32 {
-        let (near, far) = (self.apart(1), self.apart(4));
-        if far < 1.0 { 0.0 } else { near / far }
-    }
-
-    /// Mean difference of two pixels so many columns or rows from each other.
-    fn apart(&self, step: usize) -> f32 {
-        let sum = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum::<f32>();
-        let across = |row: &[f32]| sum(row, &row[step..]);
-        let across = self.values.chunks(self.width).map(across).sum::<f32>();
-        let down = sum(&self.values, &self.values[step * self.width..]);
-        (across + down) / (2 * self.values.len()) as f32
-    }
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ pub enum RunError {
         /// Why the door ended.
         reason: String,
     },
-    /// No thread to watch over the lock.
-    #[error("the system gives no thread to watch over the lock: {0}; end other programs")]
+    /// No thread to watch over the lock, or to look.
+    #[error("the system gives no threads: {0}; end other programs")]
     Thread(io::Error),
     /// Who may come in is not known any more.
     #[error(transparent)]

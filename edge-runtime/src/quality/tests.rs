@@ -8,8 +8,12 @@ const TEMPLATE: AlignTemplate = AlignTemplate::Arcface112x112;
 
 /// Edges all over, twice the template's size.
 fn photo() -> RgbImage {
+    checked(6)
+}
+
+fn checked(side: u32) -> RgbImage {
     RgbImage::from_fn(224, 224, |x, y| {
-        Rgb([if (x / 6 + y / 6) % 2 == 0 { 90 } else { 170 }; 3])
+        Rgb([if (x / side + y / side) % 2 == 0 { 90 } else { 170 }; 3])
     })
 }
 
@@ -70,6 +74,14 @@ fn each_flaw_is_found_alone() {
     for (_, _, pixel) in glare.enumerate_pixels_mut().filter(|(_, y, _)| *y > 150) {
         *pixel = Rgb([255; 3]);
     }
+    let mut glasses = photo();
+    for (x, y, pixel) in glasses.enumerate_pixels_mut() {
+        let [right, left, ..] = landmarks().0;
+        let on = |eye: Point| (x as f32 - eye.x).abs() < 26.0 && (y as f32 - eye.y).abs() < 18.0;
+        if on(right) || on(left) {
+            *pixel = Rgb([60 + pixel.0[0] / 20; 3]);
+        }
+    }
     let rows = [
         (small, on_small, Flaw::TooSmall),
         (photo(), beside, Flaw::CutOff),
@@ -81,8 +93,8 @@ fn each_flaw_is_found_alone() {
         (mapped(|v| v / 5.0), landmarks(), Flaw::TooDark),
         (mapped(|v| 230.0 + v / 12.0), landmarks(), Flaw::TooBright),
         (glare, landmarks(), Flaw::TooBright),
-        (blur(&photo(), 7.0), landmarks(), Flaw::Blurred),
-        (mapped(|_| 120.0), landmarks(), Flaw::Blurred),
+        (blur(&checked(24), 8.0), landmarks(), Flaw::Blurred),
+        (glasses, landmarks(), Flaw::EyesHidden),
     ];
     for (i, (photo, landmarks, flaw)) in rows.iter().enumerate() {
         let quality = quality(photo, landmarks);
@@ -103,6 +115,8 @@ fn what_is_no_number_is_a_flaw() {
     };
     let flaws = quality.flaws(&Limits::DOOR);
     assert_eq!(flaws, [Flaw::TurnedAway, Flaw::Blurred]);
+    let one_color = self::quality(&mapped(|_| 120.0), &landmarks()).flaws(&Limits::DOOR);
+    assert_eq!(one_color, [Flaw::Blurred, Flaw::EyesHidden]);
 }
 
 #[test]

@@ -33,6 +33,22 @@ pub(crate) fn photograph(person: &str, shot: u64) -> Photo {
         let cell = crop.map(|c| (c / CELL_PX as f32).floor());
         let inside = cell.iter().all(|c| (0.0..7.0).contains(c));
         let color = inside.then(|| cells[cell[1] as usize * 7 + cell[0] as usize]);
+        // Eyes stand out from what is around them.
+        let near = |eye: &Point| (crop[0] - eye.x).hypot(crop[1] - eye.y) < 5.0;
+        let eye = AlignTemplate::Arcface112x112.landmarks().0[..2]
+            .iter()
+            .any(near);
+        let color = color.map(|c| {
+            c.map(|c| {
+                c + if !eye {
+                    0.0
+                } else if c > 128.0 {
+                    -110.0
+                } else {
+                    110.0
+                }
+            })
+        });
         Rgb(color
             .unwrap_or([90.0; 3])
             .map(|c| (c + 15.0 * noise.next()) as u8))

@@ -1,0 +1,189 @@
+//! Embed, identify, decide, actuate, tell: what is done with each face in turn.
+
+use super::ahead::{Ahead, Searched};
+use super::ended::RunError;
+use super::sight::Sight;
+use super::{Sink, millis};
+use crate::claim::{Claims, Whom};
+use crate::decide::{Action, Decision, Look, Side};
+use crate::door::keeper::Keeper;
+use crate::event::{Event, FrameEvent, LockState, Outcome};
+use crate::gallery::Gallery;
+use crate::network::Network;
+use embedded_hal::digital::OutputPin;
+use shared::align::{AlignedFace, Landmarks};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What else goes on is looked at so often while there is no face.
+const TICK: Duration = Duration::from_millis(20);
+const ASKED: &str = "a signal asked for it";
+
+/// The run of a pipeline.
+pub(super) struct Watch<'a, P: OutputPin + Send + 'static> {
+    pub(super) network: Network,
+    pub(super) gallery: Gallery,
+    pub(super) keeper: &'a Keeper<P>,
+    pub(super) claims: Claims,
+    pub(super) decision: Decision,
+    pub(super) needed: usize,
+    pub(super) started: Instant,
+    pub(super) clock: fn() -> SystemTime,
+    pub(super) stop: &'a Receiver<()>,
+    pub(super) events: Sink<'a>,
+}
+
+impl<P: OutputPin + Send + 'static> Watch<'_, P> {
+    /// Returns why it ended.
+    pub(super) fn run(&mut self, mut ahead: Ahead) -> Result<&'static str, RunError> {
+        loop {
+            if self.tick()? {
+                return Ok(ASKED);
+            }
+            match ahead.next(TICK).map_err(RunError::Panic)? {
+                Ok(Searched { name, at, face }) => {
+                    let sight = self.compare(face)?;
+                    // Nobody gets in any more who came after the signal.
+                    if self.tick()? {
+                        return Ok(ASKED);
+                    }
+                    self.decide(name, at, sight)?;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        while self.keeper.relock_at().is_some() {
+            if self.tick()? {
+                return Ok(ASKED);
+            }
+            thread::sleep(TICK);
+        }
+        self.tick()?;
+        Ok("the frames ended")
+    }
+
+    /// Embed, identify.
+    fn compare(
+        &mut self,
+        face: Result<(AlignedFace, Landmarks), Sight>,
+    ) -> Result<Sight, RunError> {
+        let (face, landmarks) = match face {
+            Ok(found) => found,
+            Err(sight) => return Ok(sight),
+        };
+        let whom = self.whom()?;
+        let claim = match &whom {
+            Whom::Everybody => None,
+            Whom::Claimed(subject) => Some(subject.as_str()),
+            Whom::Nobody => return Ok(Sight::plain(Outcome::NoClaim, "a claim must come first")),
+        };
+        let probe = match self.network.embed(&face) {
+            Ok(probe) => probe,
+            Err(error) => return Ok(Sight::plain(Outcome::BadFrame, error.to_string())),
+        };
+        self.refresh()?;
+        Ok(match self.gallery.identifier().identify(&probe, claim) {
+            Ok(verdict) => Sight::of(verdict, &landmarks),
+            Err(error) => Sight::plain(Outcome::BadFrame, error.to_string()),
+        })
+    }
+
+    fn whom(&mut self) -> Result<Whom, RunError> {
+        let mut faults = Vec::new();
+        let whom = self.claims.whom(Instant::now(), |fault| faults.push(fault));
+        for reason in faults {
+            (self.events)(&Event::ClaimsLost { reason })?;
+        }
+        Ok(whom)
+    }
+
+    /// Whoever was removed by now stays out.
+    fn refresh(&mut self) -> Result<(), RunError> {
+        if self.gallery.refresh()? {
+            let identifier = self.gallery.identifier();
+            (self.events)(&Event::PeopleChanged {
+                people: identifier.people(),
+                threshold: identifier.operating_point().threshold,
+            })?;
+            for unusable in self.gallery.unusable() {
+                let reason = unusable.to_string();
+                (self.events)(&Event::RecordUnusable { reason })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decide, actuate, tell.
+    fn decide(&mut self, frame: String, at: Duration, sight: Sight) -> Result<(), RunError> {
+        let needed = self.needed;
+        let unix = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
+        let unix_s = unix.unwrap_or_default().as_secs() as i64;
+        let odd = getrandom::u32()? % 2 == 1;
+        let action = self.decision.step(&Look {
+            at,
+            unix_s,
+            seen: sight.observation(),
+            turn: sight.turn,
+            side: if odd { Side::Left } else { Side::Right },
+        });
+        if action.accepts() {
+            self.claims.end();
+        }
+        let (agreeing, refusal, released) = match action {
+            Action::Wait { agreeing, refusal } => (agreeing, refusal, None),
+            Action::Release { subject, with } => (needed, None, self.release(subject, with)?),
+        };
+        let threshold = self.gallery.identifier().operating_point().threshold;
+        let frame = FrameEvent {
+            frame,
+            at_ms: millis(at),
+            latency_ms: millis(self.started.elapsed().saturating_sub(at)),
+            unix_s,
+            turn: sight.turn,
+            reason: sight.reason(agreeing, needed, refusal),
+            subject: sight.subject,
+            score: sight.score,
+            threshold: sight.threshold.unwrap_or(threshold),
+            agreeing,
+            needed,
+            outcome: sight.outcome,
+            refusal,
+            lock: self.lock_state(),
+        };
+        (self.events)(&Event::Frame(frame))?;
+        released.map_or(Ok(()), |event| Ok((self.events)(&event)?))
+    }
+
+    /// Actuate; the event of a lock that was locked.
+    fn release(
+        &mut self,
+        subject: String,
+        with: Option<String>,
+    ) -> Result<Option<Event>, RunError> {
+        let released = self.keeper.release()?;
+        Ok(released.map(|at| Event::Released {
+            at_ms: millis(at),
+            subject,
+            with,
+            hold_ms: millis(self.keeper.hold()),
+        }))
+    }
+
+    fn lock_state(&self) -> LockState {
+        match self.keeper.relock_at() {
+            Some(_) => LockState::Released,
+            None => LockState::Locked,
+        }
+    }
+
+    /// Tells of a lock that has locked; returns whether to stop.
+    fn tick(&mut self) -> Result<bool, RunError> {
+        if let Some(at) = self.keeper.relocked()? {
+            let at_ms = millis(at);
+            (self.events)(&Event::Relocked { at_ms })?;
+        }
+        Ok(self.stop.try_recv() != Err(TryRecvError::Empty))
+    }
+}
