@@ -2,9 +2,10 @@
 //! than a door may be.
 
 use crate::decide::Refusal;
-use crate::event::{Event, FrameEvent, Outcome};
+use crate::event::{Event, FrameEvent, Input, Outcome};
 use crate::store::{Store, StoreError};
 use shared::audit::{AuditEvent, What};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
@@ -12,8 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Events that may wait for the disk; a door makes a few a minute.
 const QUEUE_LEN: usize = 1024;
-/// Whoever stands before the door is refused at every frame; one entry tells of so much time.
-const REFUSED_ONCE_IN_MS: u64 = 10_000;
+/// Whoever stands before the door is refused at every frame, and a loose contact is faulty again
+/// and again; one entry tells of so much time.
+const ONCE_IN_MS: u64 = 10_000;
 
 /// Writes the log of a running door.
 pub struct Recorder {
@@ -50,10 +52,8 @@ impl Recorder {
         let Some(event) = self.selection.take(event) else {
             return Ok(());
         };
-        let at = SystemTime::now().duration_since(UNIX_EPOCH);
-        let at_ms = u64::try_from(at.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
         self.queue
-            .try_send((at_ms, event))
+            .try_send((now_ms(), event))
             .map_err(|error| match error {
                 TrySendError::Full(_) => io::Error::other("the disk is too slow for the log"),
                 TrySendError::Disconnected(_) => self.why(),
@@ -79,6 +79,22 @@ impl Recorder {
     }
 }
 
+/// Writes why a door ends that cannot tell it itself.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn last_words(store: &Store, reason: &str) -> Result<(), StoreError> {
+    store.append(vec![(
+        now_ms(),
+        AuditEvent::new(What::Failed, None, reason),
+    )])
+}
+
+fn now_ms() -> u64 {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(at.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
 fn joined(writer: JoinHandle<Result<(), StoreError>>) -> Result<(), StoreError> {
     let ended = writer.join();
     ended.unwrap_or_else(|panic| Err(StoreError::Log(crate::said(&*panic))))
@@ -96,7 +112,18 @@ fn write(store: &Store, events: &Receiver<(u64, AuditEvent)>) -> Result<(), Stor
 /// Tells events of weight from others.
 #[derive(Default)]
 struct Selection {
-    refused_at_ms: Option<u64>,
+    /// When each kind was taken last.
+    taken_at_ms: BTreeMap<Often, u64>,
+}
+
+/// What may happen many times a second, if somebody wants to fill the log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Often {
+    Refused,
+    Forced,
+    Tamper,
+    Exit,
+    Fault(Input),
 }
 
 impl Selection {
@@ -116,7 +143,7 @@ impl Selection {
                 ..
             } => {
                 // Somebody who is refused from now on is somebody else.
-                self.refused_at_ms = None;
+                self.taken_at_ms.remove(&Often::Refused);
                 let with = with
                     .as_ref()
                     .map_or(String::new(), |w| format!("with {w}, "));
@@ -125,8 +152,51 @@ impl Selection {
             }
             Event::Stopped { reason, .. } => Some(AuditEvent::new(What::Stopped, None, reason)),
             Event::Frame(frame) => self.refused(frame),
-            Event::PeopleChanged { .. } | Event::Relocked { .. } | Event::Reembedded { .. } => None,
+            Event::ExitRequested { at_ms, hold_ms } => {
+                let detail = format!("from inside, for {hold_ms} ms");
+                self.seldom(Often::Exit, *at_ms, What::Opened, &detail)
+            }
+            Event::InputFault {
+                at_ms,
+                input,
+                reason,
+            } => {
+                let detail = format!("{}: {reason}", input.name());
+                self.seldom(Often::Fault(*input), *at_ms, What::Failed, &detail)
+            }
+            _ => self.alarm(event),
         }
+    }
+
+    fn alarm(&mut self, event: &Event) -> Option<AuditEvent> {
+        let alarm = |detail: &str| Some(AuditEvent::new(What::Alarm, None, detail));
+        match event {
+            Event::ForcedOpen { at_ms } => {
+                self.seldom(Often::Forced, *at_ms, What::Alarm, "door forced open")
+            }
+            Event::Tamper { at_ms, on: true } => {
+                self.seldom(Often::Tamper, *at_ms, What::Alarm, "tampered with")
+            }
+            Event::HeldOpen {
+                open_ms,
+                again: false,
+                ..
+            } => alarm(&format!("door open for {open_ms} ms")),
+            Event::LeftUnlocked { .. } => {
+                alarm("left unlocked: no current on the fail-safe strike")
+            }
+            _ => None,
+        }
+    }
+
+    /// An entry, unless there was one of its kind a moment ago.
+    fn seldom(&mut self, kind: Often, at_ms: u64, what: What, detail: &str) -> Option<AuditEvent> {
+        let last = self.taken_at_ms.get(&kind);
+        if last.is_some_and(|last| at_ms.saturating_sub(*last) < ONCE_IN_MS) {
+            return None;
+        }
+        self.taken_at_ms.insert(kind, at_ms);
+        Some(AuditEvent::new(what, None, detail))
     }
 
     fn refused(&mut self, frame: &FrameEvent) -> Option<AuditEvent> {
@@ -134,12 +204,7 @@ impl Selection {
         if frame.outcome != Outcome::NoMatch && !locked_out {
             return None;
         }
-        let told = self.refused_at_ms;
-        if told.is_some_and(|at_ms| frame.at_ms.saturating_sub(at_ms) < REFUSED_ONCE_IN_MS) {
-            return None;
-        }
-        self.refused_at_ms = Some(frame.at_ms);
-        Some(AuditEvent::new(What::Refused, None, &frame.reason))
+        self.seldom(Often::Refused, frame.at_ms, What::Refused, &frame.reason)
     }
 }
 
@@ -187,6 +252,47 @@ mod tests {
             (released, Some(What::Opened)),
             (frame(21_200, Outcome::NoMatch), Some(What::Refused)),
             (Event::Relocked { at_ms: 24_000 }, None),
+        ] {
+            assert_eq!(selection.take(&event).map(|event| event.what), what);
+        }
+    }
+
+    #[test]
+    fn an_alarm_is_an_entry_and_the_use_of_the_door_is_none() {
+        let held = |at_ms, again| Event::HeldOpen {
+            at_ms,
+            open_ms: 30_000,
+            again,
+        };
+        let fault = |at_ms, input| Event::InputFault {
+            at_ms,
+            input,
+            reason: "because".into(),
+        };
+        let exit = Event::ExitRequested {
+            at_ms: 0,
+            hold_ms: 3000,
+        };
+        let closed = Event::DoorClosed {
+            at_ms: 700,
+            open_ms: 600,
+            alarm: true,
+        };
+        let mut selection = Selection::default();
+        for (event, what) in [
+            (exit, Some(What::Opened)),
+            (Event::DoorOpened { at_ms: 100 }, None),
+            (closed, None),
+            (Event::ForcedOpen { at_ms: 800 }, Some(What::Alarm)),
+            (Event::ForcedOpen { at_ms: 1800 }, None),
+            (Event::ForcedOpen { at_ms: 10_800 }, Some(What::Alarm)),
+            (held(40_000, false), Some(What::Alarm)),
+            (held(100_000, true), None),
+            (held(200_000, false), Some(What::Alarm)),
+            (fault(200_100, Input::Sensor), Some(What::Failed)),
+            (fault(200_200, Input::Sensor), None),
+            (fault(200_300, Input::Tamper), Some(What::Failed)),
+            (Event::LeftUnlocked { at_ms: 1 }, Some(What::Alarm)),
         ] {
             assert_eq!(selection.take(&event).map(|event| event.what), what);
         }

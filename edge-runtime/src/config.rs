@@ -3,16 +3,15 @@
 use crate::capped_file::{self, ReadError};
 use crate::claim::ClaimsConfig;
 use crate::decide::{Access, Policy};
+use crate::door::Door;
 use crate::identify::Identify;
 use crate::store;
+use crate::watchdog;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MAX_FILE_LEN: u64 = 1 << 20;
-/// The highest line of the 40-pin header, in Broadcom's numbering.
-const MAX_PIN: u8 = 27;
-const HOLD_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
 const MAX_FRAMES_PER_SECOND: f64 = 1000.0;
 
 /// A door's configuration, checked; paths are relative to the process, not to the file.
@@ -34,8 +33,11 @@ pub struct Config {
     /// Who may come in when.
     #[serde(default)]
     pub access: Access,
-    /// The lock.
+    /// The lock and the contacts around it.
     pub door: Door,
+    /// When the program is taken to hang.
+    #[serde(default)]
+    pub watchdog: watchdog::Settings,
 }
 
 /// Where frames come from.
@@ -75,83 +77,6 @@ impl TryFrom<f64> for FramesPerSecond {
         let possible = (0.0..=MAX_FRAMES_PER_SECOND).contains(&rate);
         possible.then_some(Self(rate)).ok_or_else(|| {
             format!("frames_per_second is {rate}, expected 0 to {MAX_FRAMES_PER_SECOND}")
-        })
-    }
-}
-
-/// The lock and what moves it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "DoorToml")]
-pub struct Door {
-    /// What moves it.
-    pub driver: Driver,
-    /// The level of the pin that releases the lock.
-    pub active_level: ActiveLevel,
-    /// How long it stays released.
-    pub hold: Duration,
-}
-
-/// What moves the lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Driver {
-    /// Nothing: levels are recorded.
-    Simulated,
-    /// A GPIO pin of a Raspberry Pi, in Broadcom's numbering.
-    Rppal {
-        /// 0 to 27.
-        pin: u8,
-    },
-}
-
-/// The level of the pin that releases the lock; the other one locks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ActiveLevel {
-    /// A high level releases.
-    High,
-    /// A low level releases, as with most relay boards.
-    Low,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DoorToml {
-    driver: DriverName,
-    pin: Option<u8>,
-    active_level: ActiveLevel,
-    hold_ms: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum DriverName {
-    Simulated,
-    Rppal,
-}
-
-impl TryFrom<DoorToml> for Door {
-    type Error = String;
-
-    fn try_from(toml: DoorToml) -> Result<Self, String> {
-        let DoorToml { pin, hold_ms, .. } = toml;
-        if !HOLD_MS.contains(&hold_ms) {
-            let (least, most) = (HOLD_MS.start(), HOLD_MS.end());
-            return Err(format!("hold_ms is {hold_ms}, expected {least} to {most}"));
-        }
-        let driver = match (toml.driver, pin) {
-            (_, Some(pin)) if pin > MAX_PIN => {
-                return Err(format!("pin is {pin}, expected 0 to {MAX_PIN}"));
-            }
-            (DriverName::Simulated, _) => Driver::Simulated,
-            (DriverName::Rppal, Some(pin)) => Driver::Rppal { pin },
-            (DriverName::Rppal, None) => {
-                return Err("driver \"rppal\" needs a pin, expected pin = 0 to 27".into());
-            }
-        };
-        Ok(Self {
-            driver,
-            active_level: toml.active_level,
-            hold: Duration::from_millis(hold_ms),
         })
     }
 }
@@ -201,6 +126,7 @@ impl Config {
         let resolve = |path: &mut PathBuf| *path = folder.join(&*path);
         resolve(&mut config.bundle);
         config.store.resolve(folder);
+        config.door.resolve(folder);
         let claims = config.claims.as_mut();
         if let Some(path) = claims.and_then(|claims| claims.source.path_mut()) {
             resolve(path);

@@ -66,7 +66,70 @@ pub enum Event {
         /// Milliseconds since the start.
         at_ms: u64,
     },
-    /// The door ended; the lock is locked, unless `reason` says otherwise.
+    /// The lock was released for somebody who leaves, or was released already.
+    ExitRequested {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// For how long from now, in milliseconds.
+        hold_ms: u64,
+    },
+    /// The door opened.
+    DoorOpened {
+        /// Milliseconds since the start.
+        at_ms: u64,
+    },
+    /// The door opened though the lock was locked.
+    ForcedOpen {
+        /// Milliseconds since the start.
+        at_ms: u64,
+    },
+    /// The door has been open for too long.
+    HeldOpen {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// For how long, in milliseconds.
+        open_ms: u64,
+        /// Told before, and it is open still.
+        again: bool,
+    },
+    /// The door closed.
+    DoorClosed {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// How long it was open, in milliseconds.
+        open_ms: u64,
+        /// It had been forced, or held open.
+        alarm: bool,
+    },
+    /// Somebody is at the door's electronics.
+    Tamper {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// Or is not any more.
+        on: bool,
+    },
+    /// A contact means nothing any more; the lock locked.
+    InputFault {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// Which.
+        input: Input,
+        /// Why.
+        reason: String,
+    },
+    /// A contact is believed again.
+    InputRestored {
+        /// Milliseconds since the start.
+        at_ms: u64,
+        /// Which.
+        input: Input,
+    },
+    /// The door ends, and so its fail-safe strike has no current: it is unlocked.
+    LeftUnlocked {
+        /// Milliseconds since the start.
+        at_ms: u64,
+    },
+    /// The door ended; its relay is without current, unless `reason` says otherwise.
     Stopped {
         /// Milliseconds since the start.
         at_ms: u64,
@@ -138,6 +201,32 @@ pub enum LockState {
     Released,
 }
 
+/// What tells of the door besides the camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// The door-position contact.
+    Sensor,
+    /// The exit button.
+    ExitButton,
+    /// The tamper contact.
+    Tamper,
+    /// The clock that the contacts are read by.
+    Clock,
+}
+
+impl Input {
+    /// As settings and files name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sensor => "sensor",
+            Self::ExitButton => "exit_button",
+            Self::Tamper => "tamper",
+            Self::Clock => "clock",
+        }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -187,6 +276,33 @@ impl fmt::Display for Event {
                 )
             }
             Self::Relocked { at_ms } => write!(f, "{at_ms:>8} ms  locked again"),
+            Self::ExitRequested { at_ms, hold_ms } => {
+                write!(f, "{at_ms:>8} ms  RELEASED from inside, {hold_ms} ms")
+            }
+            Self::DoorOpened { at_ms } => write!(f, "{at_ms:>8} ms  door opened"),
+            Self::ForcedOpen { at_ms } => write!(f, "{at_ms:>8} ms  ALARM: door forced open"),
+            Self::HeldOpen { at_ms, open_ms, .. } => {
+                write!(f, "{at_ms:>8} ms  ALARM: door open for {open_ms} ms")
+            }
+            Self::DoorClosed { at_ms, open_ms, .. } => {
+                write!(f, "{at_ms:>8} ms  door closed after {open_ms} ms")
+            }
+            Self::Tamper { at_ms, on: true } => write!(f, "{at_ms:>8} ms  ALARM: tampered with"),
+            Self::Tamper { at_ms, on: false } => write!(f, "{at_ms:>8} ms  not tampered with"),
+            Self::InputFault {
+                at_ms,
+                input,
+                reason,
+            } => write!(f, "{at_ms:>8} ms  fault of {}: {reason}", input.name()),
+            Self::InputRestored { at_ms, input } => {
+                write!(f, "{at_ms:>8} ms  {} works again", input.name())
+            }
+            Self::LeftUnlocked { at_ms } => {
+                write!(
+                    f,
+                    "{at_ms:>8} ms  UNLOCKED: no current on the fail-safe strike"
+                )
+            }
             Self::Stopped { at_ms, reason } => write!(f, "{at_ms:>8} ms  stopped: {reason}"),
         }
     }
@@ -221,6 +337,14 @@ mod tests {
                 r#"{"event":"frame","frame":"x.png","at_ms":120,"latency_ms":30,"unix_s":1767571200,"subject":"ada","score":0.61,"threshold":0.45,"turn":0.25,"agreeing":1,"needed":2,"outcome":"match","refusal":"outside_schedule","reason":"because","lock":"locked"}"#,
             ),
             (relocked, r#"{"event":"relocked","at_ms":3120}"#),
+            (
+                Event::InputFault {
+                    at_ms: 7,
+                    input: Input::ExitButton,
+                    reason: "gone".into(),
+                },
+                r#"{"event":"input_fault","at_ms":7,"input":"exit_button","reason":"gone"}"#,
+            ),
         ] {
             assert_eq!(serde_json::to_string(&event).unwrap(), json);
         }

@@ -25,6 +25,7 @@ pub mod identify;
 pub mod door;
 pub mod event;
 pub mod pipeline;
+pub mod watchdog;
 
 pub mod audit;
 pub mod enroll;

@@ -11,22 +11,21 @@ use crate::camera::Frame;
 use crate::claim::Claims;
 use crate::decide::{Access, Decision, Policy};
 use crate::detect::Detector;
-use crate::door::Lock;
-use crate::door::keeper::Keeper;
+use crate::door::Keeper;
 use crate::event::Event;
 use crate::gallery::Gallery;
 use crate::network::Network;
+use crate::watchdog::Watchdog;
 use ahead::{Ahead, Search};
-use embedded_hal::digital::OutputPin;
 use ended::why;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use watch::Watch;
 
 /// A door, ready to look.
-pub struct Pipeline<P: OutputPin> {
+pub struct Pipeline {
     /// Frames to faces, where the camera does not say where they are.
     pub detector: Option<Detector>,
     /// Faces to templates.
@@ -39,8 +38,10 @@ pub struct Pipeline<P: OutputPin> {
     pub policy: Policy,
     /// Who may come in when.
     pub access: Access,
-    /// The lock.
-    pub lock: Lock<P>,
+    /// The lock, and the contacts around the door.
+    pub keeper: Keeper,
+    /// Who ends this if it hangs.
+    pub watchdog: Watchdog,
     /// Time from one frame to the next; zero for as fast as they can be handled.
     pub interval: Duration,
     /// The wall clock, which schedules go by.
@@ -50,10 +51,10 @@ pub struct Pipeline<P: OutputPin> {
 /// Takes events.
 pub type Sink<'a> = &'a mut dyn FnMut(&Event) -> io::Result<()>;
 
-impl<P: OutputPin + Send + 'static> Pipeline<P> {
+impl Pipeline {
     /// Looks at every frame until there are no more, or until `stop` receives something or
     /// loses its sender. A lock that is released when the frames end is waited for. However it
-    /// ends, the lock is locked; the last event says why it ended.
+    /// ends, the relay is without current; the last event says why it ended.
     ///
     /// # Errors
     /// [`RunError`].
@@ -63,8 +64,8 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
         stop: &Receiver<()>,
         events: Sink<'_>,
     ) -> Result<(), RunError> {
-        let started = Instant::now();
-        let keeper = Keeper::new(self.lock, started).map_err(RunError::Thread)?;
+        let (keeper, watchdog) = (self.keeper, self.watchdog);
+        let started = keeper.started();
         let search = Search {
             detector: self.detector,
             template: self.network.input().template,
@@ -74,6 +75,7 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
             network: self.network,
             gallery: self.gallery,
             keeper: &keeper,
+            watchdog: &watchdog,
             claims: self.claims,
             needed: self.policy.rule.needed(),
             decision: Decision::new(self.policy, self.access),
@@ -82,27 +84,26 @@ impl<P: OutputPin + Send + 'static> Pipeline<P> {
             stop,
             events: &mut *events,
         };
+        watchdog.ready();
         let watched = panic::catch_unwind(AssertUnwindSafe(|| {
             watch.run(ahead().map_err(RunError::Thread)?)
         }));
         // First the lock, then the words.
-        let relocked = keeper.relock();
-        let at_ms = millis(started.elapsed());
+        let off = keeper.end();
         let ended = watched.unwrap_or_else(|panic| Err(RunError::Panic(crate::said(&*panic))));
-        let mut told = Ok(());
-        let ended = match relocked {
-            Ok(None) => ended,
-            Ok(Some(_)) => {
-                told = events(&Event::Relocked { at_ms });
-                ended
-            }
+        let ended = match off {
+            Ok(()) => ended,
             Err(lock) => Err(RunError::NotLocked {
                 lock,
                 reason: why(&ended),
             }),
         };
         let reason = why(&ended);
-        let told = told.and(events(&Event::Stopped { at_ms, reason }));
+        watchdog.stopping(&reason);
+        let at_ms = millis(started.elapsed());
+        let mut last = keeper.told();
+        last.push(Event::Stopped { at_ms, reason });
+        let told = last.iter().map(events).fold(Ok(()), Result::and);
         ended?;
         Ok(told?)
     }

@@ -4,6 +4,7 @@ use super::{Output, Result, Source};
 use clap::Args;
 use edge_runtime::bundle::{self, Loaded};
 use edge_runtime::decide::{Access, Decision, Look, Observation, Policy, Side};
+use edge_runtime::door::{self, Door};
 use edge_runtime::face;
 use edge_runtime::quality::{Limits, Quality};
 use image::RgbImage;
@@ -16,7 +17,14 @@ use shared::enrollment::EnrollmentRecord;
 use shared::roster::Roster;
 use std::fmt;
 use std::process::ExitCode;
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// A door with all its contacts, whose lock is released so often.
+const DOOR: &str = "driver = \"simulated\"\nactive_level = \"high\"\nhold_ms = 100\n\
+    sensor = { active_level = \"high\", held_open_ms = 30000 }\n\
+    exit_button = { active_level = \"low\" }\ntamper = { active_level = \"high\" }";
+const RELEASES: usize = 20;
 
 #[derive(Args)]
 pub(super) struct Bench {
@@ -42,6 +50,9 @@ struct Measured {
     embed_ms: f64,
     search_ms: f64,
     decide_ms: f64,
+    /// From the decision to the level of a simulated pin, in microseconds.
+    release_us: f64,
+    release_max_us: f64,
     /// From the frame to the decision.
     frame_p50_ms: f64,
     frame_p99_ms: f64,
@@ -79,6 +90,8 @@ impl Bench {
             let index = (share * (times.len() - 1) as f64).round() as usize;
             1e3 * times[index].as_secs_f64()
         };
+        let releases = releases()?;
+        let us = |index: usize| 1e6 * releases[index].as_secs_f64();
         out.line(&Measured {
             start_ms: 1e3 * start.as_secs_f64(),
             detect_ms: loaded.detector.as_ref().map(|_| at(0, 0.5)),
@@ -87,6 +100,8 @@ impl Bench {
             embed_ms: at(3, 0.5),
             search_ms: at(4, 0.5),
             decide_ms: at(5, 0.5),
+            release_us: us(RELEASES / 2),
+            release_max_us: us(RELEASES - 1),
             frame_p50_ms: at(6, 0.5),
             frame_p99_ms: at(6, 0.99),
             frames_per_s: f64::from(self.frames) / total,
@@ -184,6 +199,23 @@ fn look(
     Ok(times)
 }
 
+/// How long each release took that was asked for while the contacts were read; sorted.
+fn releases() -> Result<Vec<Duration>> {
+    let door: Door = toml::from_str(DOOR)?;
+    let keeper = door::open(&door)?;
+    let mut took = Vec::new();
+    for _ in 0..RELEASES {
+        let decided = Instant::now();
+        keeper.release("bench".into(), None)?;
+        took.push(decided.elapsed());
+        while keeper.relock_at().is_some() {
+            thread::sleep(Duration::from_millis(7));
+        }
+    }
+    took.sort();
+    Ok(took)
+}
+
 /// A line of Linux's account of this process, in MiB.
 fn memory(line: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -209,6 +241,11 @@ impl fmt::Display for Measured {
         ] {
             writeln!(f, "{name:<11} {ms:>8.3} ms")?;
         }
+        writeln!(
+            f,
+            "release     {:>8.1} us, at most {:.1}",
+            self.release_us, self.release_max_us
+        )?;
         writeln!(
             f,
             "frame       {:>8.2} ms, p99 {:.2} ms, {:.1} frames/s with {} people",

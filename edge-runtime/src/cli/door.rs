@@ -2,23 +2,30 @@
 
 use super::{Output, Result};
 use clap::Args;
-use edge_runtime::audit::Recorder;
+use edge_runtime::audit::{self, Recorder};
 use edge_runtime::bundle;
 use edge_runtime::camera::folder::FolderCamera;
 use edge_runtime::claim::Claims;
-use edge_runtime::config::{Camera, Config, Driver};
-use edge_runtime::door::Lock;
-use edge_runtime::door::simulated::SimulatedPin;
+use edge_runtime::config::{Camera, Config};
+use edge_runtime::door::{self, Keeper, SafeState};
 use edge_runtime::event::Event;
 use edge_runtime::gallery::Gallery;
 use edge_runtime::identify::Identify;
 use edge_runtime::pipeline::{Pipeline, RunError, Sink};
 use edge_runtime::store::Store;
-use embedded_hal::digital::OutputPin;
+use edge_runtime::watchdog::Watchdog;
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::mpsc::{self, Receiver};
-use std::time::SystemTime;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+/// Exit status of a door that hung.
+const STALLED: i32 = 3;
+/// How long a door that hung has for its last words, which may hang, too.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -43,35 +50,34 @@ impl Run {
         ran
     }
 
-    /// Takes the lock first: whatever fails after it, the lock was set to locked.
+    /// Takes the lock first: whatever fails after it, its relay is without current before anything
+    /// is told.
     fn start(self, out: &Output) -> Result<ExitCode> {
         let config = Config::read(&self.config)?;
-        match config.door.driver {
-            Driver::Simulated => {
-                let (pin, _) = SimulatedPin::new();
-                self.watch(&config, Lock::new(pin, &config.door)?, out)
-            }
-            #[cfg(target_os = "linux")]
-            Driver::Rppal { pin } => {
-                let pin = edge_runtime::door::rppal::open(pin, config.door.active_level)?;
-                self.watch(&config, Lock::new(pin, &config.door)?, out)
-            }
-            #[cfg(not(target_os = "linux"))]
-            Driver::Rppal { .. } => anyhow::bail!("driver \"rppal\" needs Linux"),
-        }
+        let safe_state = Arc::new(OnceLock::new());
+        let stop = signals(safe_state.clone())?;
+        let keeper = door::open(&config.door)?;
+        safe_state.get_or_init(|| keeper.safe_state());
+        keeper.safe_state().enter_on_panic();
+        self.watch(&config, keeper, &stop, out)
     }
 
-    fn watch<P: OutputPin + Send + 'static>(
+    fn watch(
         self,
         config: &Config,
-        lock: Lock<P>,
+        keeper: Keeper,
+        stop: &Receiver<()>,
         out: &Output,
     ) -> Result<ExitCode> {
-        let stop = signals()?;
         let store = Store::open(&config.store)?;
         store.tend()?;
         let mut recorder = Recorder::start(store.clone())?;
-        let ran = self.look(config, &store, lock, &stop, &mut |event| {
+        let log = store.clone();
+        let watchdog = Watchdog::start(config.watchdog, keeper.safe_state(), move |reason| {
+            end_stalled(log, reason)
+        })?;
+        let watched = watchdog.clone();
+        let ran = self.look(config, &store, (keeper, watched), stop, &mut |event| {
             let told = recorder.tell(event);
             out.line(event).and(told)
         });
@@ -83,16 +89,18 @@ impl Run {
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
         }
         let logged = recorder.end();
+        // Until here it may hang.
+        drop(watchdog);
         ran?;
         logged?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn look<P: OutputPin + Send + 'static>(
+    fn look(
         self,
         config: &Config,
         store: &Store,
-        lock: Lock<P>,
+        (keeper, watchdog): (Keeper, Watchdog),
         stop: &Receiver<()>,
         tell: Sink<'_>,
     ) -> Result<()> {
@@ -153,7 +161,8 @@ impl Run {
             claims,
             policy: config.decide.clone(),
             access: config.access.clone(),
-            lock,
+            keeper,
+            watchdog,
             interval: frames_per_second.interval(),
             clock: SystemTime::now,
         };
@@ -161,12 +170,30 @@ impl Run {
     }
 }
 
-/// Receives something when the system asks the program to end.
-fn signals() -> Result<Receiver<()>> {
+/// Receives something when the system asks the program to end. The lock ends before that, whatever
+/// the loop is doing.
+fn signals(safe_state: Arc<OnceLock<SafeState>>) -> Result<Receiver<()>> {
     let (signal, stop) = mpsc::channel();
     ctrlc::set_handler(move || {
+        if let Some(safe_state) = safe_state.get() {
+            safe_state.enter();
+        }
         // Sending fails only when the door has ended already.
         let _ = signal.send(());
     })?;
     Ok(stop)
+}
+
+/// Tells why, where that is possible, and ends the process: nothing in it can be waited for.
+fn end_stalled(log: Store, reason: &str) {
+    let (done, told) = mpsc::channel();
+    let reason = reason.to_owned();
+    let teller = thread::Builder::new().spawn(move || {
+        let _ = writeln!(io::stderr(), "error: {reason}");
+        let _ = audit::last_words(&log, &reason);
+        let _ = done.send(());
+    });
+    // Without a thread `done` is gone, and nothing is waited for.
+    let _ = teller.map(|_| told.recv_timeout(LAST_WORDS));
+    process::exit(STALLED);
 }

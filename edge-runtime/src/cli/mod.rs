@@ -18,7 +18,8 @@ use std::process::ExitCode;
 
 /// Runs a face-verification door, and does what it needs.
 ///
-/// Exit status: 0 done (verify: the faces match), 1 verify: they do not match, 2 an error.
+/// Exit status: 0 done (verify: the faces match), 1 verify: they do not match, 2 an error, 3 run: the
+/// door hung.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Arguments {

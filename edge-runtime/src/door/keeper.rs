@@ -1,235 +1,204 @@
-//! A lock with a thread of its own, so that it locks in time whatever the door's loop is doing: a
-//! slow frame, a camera that hangs, events that nobody reads.
+//! A door with a thread of its own, so that it locks in time, lets people out and tells alarms
+//! whatever the door's loop is doing: a slow frame, a camera that hangs, events that nobody reads.
 
-use super::{Lock, LockError};
-use embedded_hal::digital::OutputPin;
+mod state;
+
+use super::{Contacts, Door, Lock, LockError};
+use crate::event::Event;
+use state::State;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// From one attempt to lock a pin that does not obey to the next.
 const RETRY: Duration = Duration::from_millis(50);
+/// From one reading of the contacts to the next.
+const POLL: Duration = Duration::from_millis(10);
+/// How long a panic waits for a thread that is just moving the lock.
+const PANIC_WAITS: Duration = Duration::from_millis(20);
 
-/// Locks a [`Lock`] when its time is over. Locks when dropped, too.
-pub struct Keeper<P: OutputPin + Send + 'static> {
-    shared: Arc<Shared<P>>,
+/// Keeps a [`Lock`]: locks it when its time is over, reads the contacts, and ends the lock when
+/// dropped.
+pub struct Keeper {
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Shared<P: OutputPin> {
+/// Why a door cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// What the lock said when it was to be moved; the keeper goes on trying to lock.
+    Lock(LockError),
+    /// What a thread said that panicked; the lock has ended.
+    Panic(String),
+}
+
+struct Shared {
     started: Instant,
-    state: Mutex<State<P>>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
-struct State<P: OutputPin> {
-    lock: Lock<P>,
-    /// When it locked, until somebody asked.
-    relocked: Option<Duration>,
-    /// What it said when it was to lock, until somebody asked.
-    fault: Option<LockError>,
-    ended: bool,
-}
-
-impl<P: OutputPin + Send + 'static> Keeper<P> {
-    /// Keeps a lock; times are since `started`.
+impl Keeper {
+    /// Keeps a lock and the contacts around it.
     ///
     /// # Errors
-    /// If there is no thread to be had; the lock is locked.
-    pub fn new(lock: Lock<P>, started: Instant) -> io::Result<Self> {
-        let state = State {
-            lock,
-            relocked: None,
-            fault: None,
-            ended: false,
-        };
+    /// If there is no thread to be had; the lock has ended.
+    pub fn start(lock: Lock, contacts: Contacts, door: &Door) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            started,
-            state: Mutex::new(state),
+            started: Instant::now(),
+            state: Mutex::new(State::new(lock, contacts, door)),
             changed: Condvar::new(),
         });
         let kept = shared.clone();
-        let name = thread::Builder::new().name("lock".into());
-        let thread = Some(name.spawn(move || kept.keep())?);
-        Ok(Self { shared, thread })
+        let thread = thread::Builder::new().name("lock".into());
+        let thread = thread.spawn(move || {
+            let ran = panic::catch_unwind(AssertUnwindSafe(|| kept.keep()));
+            if let Err(panic) = ran {
+                kept.fail(&mut kept.state(), crate::said(&*panic));
+            }
+        });
+        Ok(Self {
+            shared,
+            thread: Some(thread?),
+        })
     }
 
-    /// As [`Lock::release`], now. Returns when, if it was locked.
+    /// When its time began, which all times of its events are since.
+    pub fn started(&self) -> Instant {
+        self.shared.started
+    }
+
+    /// Releases the lock for somebody, now, for the time it is configured to. Nothing happens if
+    /// it is released already, or has ended.
     ///
     /// # Errors
     /// [`LockError`] if the pin cannot be set.
-    pub fn release(&self) -> Result<Option<Duration>, LockError> {
-        let now = self.shared.started.elapsed();
-        let was_locked = self.shared.state().lock.release(now)?;
+    pub fn release(&self, subject: String, with: Option<String>) -> Result<(), LockError> {
+        let released = (self.shared.state()).release(self.shared.now(), subject, with);
         self.shared.changed.notify_all();
-        Ok(was_locked.then_some(now))
+        released
     }
 
-    /// When the lock locked because its time was over, once for each time.
-    ///
-    /// # Errors
-    /// [`LockError`] if it could not; the keeper goes on trying.
-    pub fn relocked(&self) -> Result<Option<Duration>, LockError> {
+    /// What happened since the last time this was asked, in order.
+    pub fn told(&self) -> Vec<Event> {
         let mut state = self.shared.state();
         // Should the thread have died, this is what locks.
-        state.tick(self.shared.started.elapsed());
-        match state.fault.take() {
-            Some(fault) => Err(fault),
-            None => Ok(state.relocked.take()),
-        }
+        state.tick(self.shared.now());
+        state.take_events()
     }
 
-    /// Locks now. Returns when, if the lock was released or that was not told yet.
+    /// Why the door cannot go on, if it cannot; a lock that did not lock is told once.
+    pub fn fault(&self) -> Option<Fault> {
+        self.shared.state().take_fault()
+    }
+
+    /// Takes the current off, for good.
     ///
     /// # Errors
-    /// [`LockError`] if the pin cannot be set; the keeper goes on trying.
-    pub fn relock(&self) -> Result<Option<Duration>, LockError> {
-        let mut state = self.shared.state();
-        let was_released = state.lock.relock_at().is_some();
-        state.lock.relock()?;
-        let now = was_released.then(|| self.shared.started.elapsed());
-        Ok(state.relocked.take().or(now))
+    /// [`LockError`] if the pin cannot be set; the keeper goes on trying until it is dropped.
+    pub fn end(&self) -> Result<(), LockError> {
+        let ended = self.shared.state().end(self.shared.now());
+        self.shared.changed.notify_all();
+        ended
     }
 
-    /// As [`Lock::relock_at`].
+    /// When the lock will be locked again, if it is released or may be.
     pub fn relock_at(&self) -> Option<Duration> {
-        self.shared.state().lock.relock_at()
+        self.shared.state().relock_at()
     }
 
-    /// As [`Lock::hold`].
-    pub fn hold(&self) -> Duration {
-        self.shared.state().lock.hold()
-    }
-}
-
-impl<P: OutputPin> State<P> {
-    fn tick(&mut self, now: Duration) {
-        match self.lock.tick(now) {
-            Ok(true) => self.relocked = Some(now),
-            Ok(false) => {}
-            Err(fault) => self.fault = Some(fault),
-        }
+    /// What ends the lock from elsewhere.
+    pub fn safe_state(&self) -> SafeState {
+        SafeState(self.shared.clone())
     }
 }
 
-impl<P: OutputPin> Shared<P> {
-    fn state(&self) -> MutexGuard<'_, State<P>> {
+/// Ends the lock of a door, from whatever thread learns that the door cannot go on.
+#[derive(Clone)]
+pub struct SafeState(Arc<Shared>);
+
+impl SafeState {
+    /// Takes the current off, for good. A pin that does not obey is tried again by the keeper.
+    pub fn enter(&self) {
+        // Who asks has no use for the error; the door's loop gets it when it ends the lock itself.
+        let _ = self.0.state().end(self.0.now());
+        self.0.changed.notify_all();
+    }
+
+    /// From now on a panic in any thread of the process ends the lock before it is told.
+    pub fn enter_on_panic(&self) {
+        let shared = self.0.clone();
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            shared.fail_soon(crate::said(info.payload()));
+            tell(info);
+        }));
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
         // The lock knows what it last did, even where a thread died.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self) {
         let mut state = self.state();
-        while !state.ended {
-            let now = self.started.elapsed();
+        while !state.quit {
+            let now = self.now();
             state.tick(now);
             // An instant that is past is one that the pin did not obey.
-            let wait = state
-                .lock
-                .relock_at()
-                .map_or(Duration::MAX, |at| at.checked_sub(now).unwrap_or(RETRY));
+            let relock = |at: Duration| at.checked_sub(now).unwrap_or(RETRY);
+            let wait = state.relock_at().map_or(Duration::MAX, relock);
+            let wait = if state.watches() {
+                wait.min(POLL)
+            } else {
+                wait
+            };
             let woken = self.changed.wait_timeout(state, wait);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+
+    fn fail(&self, state: &mut State, reason: String) {
+        state.fail(self.now(), reason);
+        self.changed.notify_all();
+    }
+
+    /// As [`Shared::fail`], but does not wait long: the thread that panics may be the one that is
+    /// moving the lock, and then the lock ends as that thread does.
+    fn fail_soon(&self, reason: String) {
+        let asked = Instant::now();
+        while asked.elapsed() < PANIC_WAITS {
+            match self.state.try_lock() {
+                Ok(mut state) => return self.fail(&mut state, reason),
+                Err(TryLockError::Poisoned(state)) => {
+                    return self.fail(&mut state.into_inner(), reason);
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
 }
 
-impl<P: OutputPin + Send + 'static> Drop for Keeper<P> {
+impl Drop for Keeper {
     fn drop(&mut self) {
-        self.shared.state().ended = true;
+        let mut state = self.shared.state();
+        // Others may have what can end the lock, and so the lock is not dropped here.
+        let _ = state.end(self.shared.now());
+        state.quit = true;
+        drop(state);
         self.shared.changed.notify_all();
-        // It ends at once, and the lock locks when the last of the two lets it go.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{ActiveLevel, Door, Driver};
-    use crate::door::simulated::SimulatedPin;
-    use embedded_hal::digital::{ErrorKind, ErrorType, PinState};
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    const HOLD: Duration = Duration::from_millis(60);
-
-    fn config() -> Door {
-        Door {
-            driver: Driver::Simulated,
-            active_level: ActiveLevel::High,
-            hold: HOLD,
-        }
-    }
-
-    /// For what the thread does by itself.
-    fn wait(until: impl Fn() -> bool) {
-        let started = Instant::now();
-        while !until() {
-            assert!(started.elapsed() < Duration::from_secs(30));
-            thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    #[test]
-    fn it_locks_in_time_though_nobody_calls() {
-        let (pin, recording) = SimulatedPin::new();
-        let keeper = Keeper::new(Lock::new(pin, &config()).unwrap(), Instant::now()).unwrap();
-        for _ in 0..2 {
-            let released = keeper.release().unwrap().unwrap();
-            assert_eq!(keeper.release().unwrap(), None);
-            wait(|| keeper.relock_at().is_none());
-            let relocked = keeper.relocked().unwrap().unwrap();
-            assert!(relocked >= released + HOLD);
-            assert_eq!(keeper.relocked().unwrap(), None);
-        }
-        let levels: Vec<_> = recording.levels().into_iter().map(|(_, l)| l).collect();
-        use PinState::{High, Low};
-        assert_eq!(levels, [Low, High, Low, High, Low]);
-    }
-
-    #[test]
-    fn it_locks_when_told_and_when_dropped() {
-        let (pin, recording) = SimulatedPin::new();
-        let hold = Duration::from_secs(60);
-        let lock = Lock::new(pin, &Door { hold, ..config() }).unwrap();
-        let keeper = Keeper::new(lock, Instant::now()).unwrap();
-        keeper.release().unwrap();
-        assert!(keeper.relock().unwrap().is_some());
-        assert_eq!(keeper.relock().unwrap(), None);
-        keeper.release().unwrap();
-        drop(keeper);
-        assert_eq!(recording.levels().last().unwrap().1, PinState::Low);
-    }
-
-    /// Cannot be set to low while it is stuck.
-    struct StuckPin(Arc<AtomicBool>);
-
-    impl ErrorType for StuckPin {
-        type Error = ErrorKind;
-    }
-
-    impl OutputPin for StuckPin {
-        fn set_low(&mut self) -> Result<(), ErrorKind> {
-            let stuck = self.0.load(Ordering::Relaxed);
-            (!stuck).then_some(()).ok_or(ErrorKind::Other)
-        }
-
-        fn set_high(&mut self) -> Result<(), ErrorKind> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn it_says_that_it_cannot_lock_and_goes_on_trying() {
-        let stuck = Arc::new(AtomicBool::new(false));
-        let lock = Lock::new(StuckPin(stuck.clone()), &config()).unwrap();
-        let keeper = Keeper::new(lock, Instant::now()).unwrap();
-        keeper.release().unwrap();
-        stuck.store(true, Ordering::Relaxed);
-        wait(|| keeper.relocked().is_err());
-        assert!(keeper.relock_at().is_some());
-        stuck.store(false, Ordering::Relaxed);
-        wait(|| keeper.relock_at().is_none());
-    }
-}
+mod tests;

@@ -1,129 +1,96 @@
-//! The lock: released for a time, locked at all others.
+//! The door itself: its lock, released for a time and locked at all others, and the contacts that
+//! tell of it.
 
-pub mod keeper;
-pub mod rppal;
+mod cdev;
+mod debounce;
+mod keeper;
+mod lock;
+mod monitor;
+mod pins;
+mod rppal;
+mod settings;
 pub mod simulated;
 
-use crate::config::{ActiveLevel, Door};
-use embedded_hal::digital::{OutputPin, PinState};
-use std::time::Duration;
+pub use keeper::{Fault, Keeper, SafeState};
+pub use lock::{Lock, LockError};
+pub use pins::{ContactPin, Contacts};
+pub use settings::{ActiveLevel, Contact, Door, Driver, Pull, Relay, Sensor, Strike};
 
-/// The pin did not do as told: the lock may be in either state.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the lock's pin could not be set to {wanted} ({reason}); check the wiring and the driver, and test the lock by hand"
-)]
-pub struct LockError {
-    wanted: &'static str,
-    reason: String,
+use embedded_hal::digital::PinState;
+use simulated::folder::{FolderInput, FolderOutput};
+use simulated::{SimulatedInput, SimulatedPin};
+use std::io;
+
+/// Why there is no door to keep.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    /// The lock's pin does not obey.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A pin of a Raspberry Pi cannot be had.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Rppal(#[from] rppal::GpioError),
+    /// A line of a GPIO chip cannot be had.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Cdev(#[from] cdev::CdevError),
+    /// The folder of a simulated door cannot be used.
+    #[error(transparent)]
+    Folder(#[from] simulated::folder::FolderError),
+    /// The driver is of another system.
+    #[error("driver \"{0}\" needs Linux; set driver = \"simulated\"")]
+    NotLinux(&'static str),
+    /// No thread to watch over the lock.
+    #[error("the system gives no thread to watch over the lock: {0}; end other programs")]
+    Thread(io::Error),
 }
 
-/// A lock on an output pin. It locks when made, when its time is over, and when dropped.
-pub struct Lock<P: OutputPin> {
-    pin: P,
-    active_level: ActiveLevel,
-    hold: Duration,
-    /// When it must be locked again; `None` once it was locked without an error.
-    relock_at: Option<Duration>,
-    /// The latest time it was told.
-    told: Duration,
+/// Opens the pins of a door, locks it, and keeps it from then on.
+///
+/// # Errors
+/// [`DoorError`]; where the lock's pin could be had, its relay is without current again.
+pub fn open(door: &Door) -> Result<Keeper, DoorError> {
+    let (lock, contacts) = pins(door)?;
+    Keeper::start(lock, contacts, door).map_err(DoorError::Thread)
 }
 
-impl<P: OutputPin> Lock<P> {
-    /// Takes the pin and locks.
-    ///
-    /// # Errors
-    /// [`LockError`] if the pin cannot be set.
-    pub fn new(pin: P, config: &Door) -> Result<Self, LockError> {
-        let mut lock = Self {
-            pin,
-            active_level: config.active_level,
-            hold: config.hold,
-            relock_at: None,
-            told: Duration::ZERO,
-        };
-        lock.relock()?;
-        Ok(lock)
-    }
-
-    /// Releases the lock at `now` since some start, for the time it is configured to. A lock that
-    /// is released already keeps its time, so that nothing holds it open longer.
-    ///
-    /// Returns whether it was locked.
-    ///
-    /// # Errors
-    /// [`LockError`] if the pin cannot be set; the lock tried to lock again.
-    pub fn release(&mut self, now: Duration) -> Result<bool, LockError> {
-        if self.relock_at.is_some() {
-            return Ok(false);
+/// The lock first: whatever fails after it, it ends.
+fn pins(door: &Door) -> Result<(Lock, Contacts), DoorError> {
+    let locked = door.relay.locked_level();
+    match &door.driver {
+        Driver::Simulated { folder: None } => {
+            let lock = Lock::new(SimulatedPin::new().0, door)?;
+            let contacts = Contacts::open(door, |_, contact| {
+                let rest = PinState::from(contact.active_level == ActiveLevel::Low);
+                Ok::<_, DoorError>(SimulatedInput::new(rest).0)
+            });
+            Ok((lock, contacts?))
         }
-        self.told = now;
-        // Schedule the relock first: a write that fails may still have moved the bolt.
-        self.relock_at = Some(now.saturating_add(self.hold));
-        if let Err(error) = self.set(true) {
-            // The first error is the one to tell; `relock_at` still stands if this fails, too.
-            let _ = self.relock();
-            return Err(error);
+        Driver::Simulated {
+            folder: Some(folder),
+        } => {
+            let lock = Lock::new(FolderOutput::open(folder)?, door)?;
+            let contacts = Contacts::open(door, |input, contact| {
+                Ok::<_, DoorError>(FolderInput::new(folder, input, contact))
+            });
+            Ok((lock, contacts?))
         }
-        Ok(true)
-    }
-
-    /// Locks if the time is over, or runs backwards. To be called often: the lock is late by what
-    /// lies between.
-    ///
-    /// Returns whether it locked.
-    ///
-    /// # Errors
-    /// [`LockError`] if the pin cannot be set; the next call tries again.
-    pub fn tick(&mut self, now: Duration) -> Result<bool, LockError> {
-        let backwards = now < self.told;
-        self.told = now;
-        let over = self.relock_at.is_some_and(|at| backwards || now >= at);
-        if over {
-            self.relock()?;
+        #[cfg(target_os = "linux")]
+        Driver::Rppal => {
+            let lock = Lock::new(rppal::output(door.relay.pin, locked)?, door)?;
+            let contacts = Contacts::open(door, |_, contact| rppal::input(contact))?;
+            Ok((lock, contacts))
         }
-        Ok(over)
-    }
-
-    /// Locks.
-    ///
-    /// # Errors
-    /// [`LockError`] if the pin cannot be set; the next [`Lock::tick`] tries again.
-    pub fn relock(&mut self) -> Result<(), LockError> {
-        let due = self.relock_at.get_or_insert(Duration::ZERO);
-        *due = Duration::ZERO;
-        self.set(false)?;
-        self.relock_at = None;
-        Ok(())
-    }
-
-    /// When the lock will be locked again, if it is released or may be.
-    pub fn relock_at(&self) -> Option<Duration> {
-        self.relock_at
-    }
-
-    /// How long a release lasts.
-    pub fn hold(&self) -> Duration {
-        self.hold
-    }
-
-    fn set(&mut self, released: bool) -> Result<(), LockError> {
-        let high = released == (self.active_level == ActiveLevel::High);
-        self.pin
-            .set_state(PinState::from(high))
-            .map_err(|error| LockError {
-                wanted: if high { "high" } else { "low" },
-                reason: format!("{error:?}"),
-            })
+        #[cfg(target_os = "linux")]
+        Driver::Cdev { chip } => {
+            let lock = Lock::new(cdev::output(chip, door.relay.pin, locked)?, door)?;
+            let contacts = Contacts::open(door, |_, contact| cdev::input(chip, contact))?;
+            Ok((lock, contacts))
+        }
+        #[cfg(not(target_os = "linux"))]
+        Driver::Rppal => Err(DoorError::NotLinux("rppal")),
+        #[cfg(not(target_os = "linux"))]
+        Driver::Cdev { .. } => Err(DoorError::NotLinux("cdev")),
     }
 }
-
-impl<P: OutputPin> Drop for Lock<P> {
-    /// Locks on every way out, a panic included; nobody is left to hear of an error.
-    fn drop(&mut self) {
-        let _ = self.relock();
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -90,7 +90,7 @@ fn take(
     started: Instant,
     to: &SyncSender<(Duration, Frame)>,
 ) {
-    let mut due = Duration::ZERO;
+    let mut due = started.elapsed();
     for frame in frames {
         let at = Duration::from_millis(millis(started.elapsed()));
         if to.send((at, frame)).is_err() {

@@ -1,6 +1,6 @@
 //! Why a door stopped.
 
-use crate::door::LockError;
+use crate::door::{Fault, LockError};
 use crate::gallery::GalleryError;
 use std::io;
 
@@ -10,7 +10,7 @@ pub enum RunError {
     /// The lock.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The door ended for another reason, and then the lock did not lock.
+    /// The door ended for another reason, and then its relay kept the current.
     #[error("{lock}; before that: {reason}")]
     NotLocked {
         /// What the lock said.
@@ -33,6 +33,15 @@ pub enum RunError {
     /// A fault of this program.
     #[error("the program failed: {0}; start it again and report this")]
     Panic(String),
+}
+
+impl From<Fault> for RunError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Lock(error) => Self::Lock(error),
+            Fault::Panic(said) => Self::Panic(said),
+        }
+    }
 }
 
 pub(super) fn why(ended: &Result<&'static str, RunError>) -> String {

@@ -6,11 +6,11 @@ use super::sight::Sight;
 use super::{Sink, millis};
 use crate::claim::{Claims, Whom};
 use crate::decide::{Action, Decision, Look, Side};
-use crate::door::keeper::Keeper;
+use crate::door::Keeper;
 use crate::event::{Event, FrameEvent, LockState, Outcome};
 use crate::gallery::Gallery;
 use crate::network::Network;
-use embedded_hal::digital::OutputPin;
+use crate::watchdog::Watchdog;
 use shared::align::{AlignedFace, Landmarks};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
@@ -21,10 +21,11 @@ const TICK: Duration = Duration::from_millis(20);
 const ASKED: &str = "a signal asked for it";
 
 /// The run of a pipeline.
-pub(super) struct Watch<'a, P: OutputPin + Send + 'static> {
+pub(super) struct Watch<'a> {
     pub(super) network: Network,
     pub(super) gallery: Gallery,
-    pub(super) keeper: &'a Keeper<P>,
+    pub(super) keeper: &'a Keeper,
+    pub(super) watchdog: &'a Watchdog,
     pub(super) claims: Claims,
     pub(super) decision: Decision,
     pub(super) needed: usize,
@@ -34,7 +35,7 @@ pub(super) struct Watch<'a, P: OutputPin + Send + 'static> {
     pub(super) events: Sink<'a>,
 }
 
-impl<P: OutputPin + Send + 'static> Watch<'_, P> {
+impl Watch<'_> {
     /// Returns why it ended.
     pub(super) fn run(&mut self, mut ahead: Ahead) -> Result<&'static str, RunError> {
         loop {
@@ -131,9 +132,12 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
         if action.accepts() {
             self.claims.end();
         }
-        let (agreeing, refusal, released) = match action {
-            Action::Wait { agreeing, refusal } => (agreeing, refusal, None),
-            Action::Release { subject, with } => (needed, None, self.release(subject, with)?),
+        let (agreeing, refusal) = match action {
+            Action::Wait { agreeing, refusal } => (agreeing, refusal),
+            Action::Release { subject, with } => {
+                self.keeper.release(subject, with)?;
+                (needed, None)
+            }
         };
         let threshold = self.gallery.identifier().operating_point().threshold;
         let frame = FrameEvent {
@@ -152,23 +156,11 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
             refusal,
             lock: self.lock_state(),
         };
+        if sight.outcome != Outcome::BadFrame {
+            self.watchdog.frame();
+        }
         (self.events)(&Event::Frame(frame))?;
-        released.map_or(Ok(()), |event| Ok((self.events)(&event)?))
-    }
-
-    /// Actuate; the event of a lock that was locked.
-    fn release(
-        &mut self,
-        subject: String,
-        with: Option<String>,
-    ) -> Result<Option<Event>, RunError> {
-        let released = self.keeper.release()?;
-        Ok(released.map(|at| Event::Released {
-            at_ms: millis(at),
-            subject,
-            with,
-            hold_ms: millis(self.keeper.hold()),
-        }))
+        self.tell()
     }
 
     fn lock_state(&self) -> LockState {
@@ -178,12 +170,20 @@ impl<P: OutputPin + Send + 'static> Watch<'_, P> {
         }
     }
 
-    /// Tells of a lock that has locked; returns whether to stop.
+    /// Goes round; returns whether to stop.
     fn tick(&mut self) -> Result<bool, RunError> {
-        if let Some(at) = self.keeper.relocked()? {
-            let at_ms = millis(at);
-            (self.events)(&Event::Relocked { at_ms })?;
-        }
+        self.watchdog.tick();
+        self.tell()?;
         Ok(self.stop.try_recv() != Err(TryRecvError::Empty))
+    }
+
+    /// Tells what happened at the door meanwhile.
+    fn tell(&mut self) -> Result<(), RunError> {
+        for event in self.keeper.told() {
+            (self.events)(&event)?;
+        }
+        self.keeper
+            .fault()
+            .map_or(Ok(()), |fault| Err(fault.into()))
     }
 }

@@ -1,7 +1,8 @@
 //! Configurations that mean nothing.
 
 use crate::bad_input::{check, record};
-use edge_runtime::config::{Config, Driver};
+use edge_runtime::config::Config;
+use edge_runtime::door::{Driver, Strike};
 use edge_runtime::store::Settings;
 use std::fs;
 use std::path::Path;
@@ -113,6 +114,53 @@ const ROWS: &[(&str, &str, &str)] = &[
         "unknown variant `up`",
     ),
     (
+        "pin = 17",
+        "pin = 27",
+        "pin 27 is that of [door] and of [door.sensor]",
+    ),
+    (
+        "pin = 23",
+        "pin = 22",
+        "pin 22 is that of [door.exit_button] and of [door.tamper]",
+    ),
+    (
+        "\"fail-secure\"\n",
+        "\"fail-open\"\n",
+        "unknown variant `fail-open`",
+    ),
+    ("pull = \"up\"", "pull = \"high\"", "unknown variant `high`"),
+    (
+        "debounce_ms = 50",
+        "debounce_ms = 5",
+        "[door.sensor]: debounce_ms is 5, expected 20 to 1000",
+    ),
+    ("held_open_ms = 30000", "", "missing field `held_open_ms`"),
+    (
+        "held_open_ms = 30000",
+        "held_open_ms = 1",
+        "held_open_ms is 1, expected 1000 to",
+    ),
+    (
+        "again_ms = 60000",
+        "again_ms = 0",
+        "held_open_again_ms is 0, expected 1000 to",
+    ),
+    (
+        "grace_ms = 500",
+        "grace_ms = 10001",
+        "grace_ms is 10001, expected 0 to 10000",
+    ),
+    (
+        "relock_when_closed",
+        "relock_if_closed",
+        "unknown field `relock_if_closed`",
+    ),
+    (
+        "stalled_after_ms = 10000",
+        "stalled_after_ms = 9",
+        "stalled_after_ms is 9, expected 1000 to",
+    ),
+    (
         "driver = \"simulated\"\n",
         "driver = \"gpio\"\n",
         "unknown variant `gpio`",
@@ -173,7 +221,9 @@ fn the_example_configuration_is_valid() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("door.toml"), rppal).unwrap();
     let config = Config::read(&dir.path().join("door.toml")).unwrap();
-    assert_eq!(config.door.driver, Driver::Rppal { pin: 17 });
+    assert_eq!(config.door.driver, Driver::Rppal);
+    let relay = config.door.relay;
+    assert_eq!((relay.pin, relay.strike), (17, Strike::FailSecure));
     assert_eq!(config.bundle, dir.path().join("model.bundle"));
 
     let path = dir.path().join("door.toml");
@@ -181,6 +231,36 @@ fn the_example_configuration_is_valid() {
     fs::write(&path, example().replace("kind = \"stdin\"", socket)).unwrap();
     let mut source = Config::read(&path).unwrap().claims.unwrap().source;
     assert_eq!(*source.path_mut().unwrap(), dir.path().join("claims.sock"));
+}
+
+#[test]
+fn the_contacts_of_a_door_are_those_that_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("door.toml");
+    let read = |toml: &str| {
+        fs::write(&path, toml).unwrap();
+        Config::read(&path).unwrap().door
+    };
+    let door = read(&example());
+    let folder = Some(dir.path().join("simulated"));
+    assert_eq!(door.driver, Driver::Simulated { folder });
+    let sensor = door.sensor.unwrap();
+    assert!(sensor.relock_when_closed);
+    let contacts = [
+        sensor.contact,
+        door.exit_button.unwrap(),
+        door.tamper.unwrap(),
+    ];
+    assert_eq!(contacts.map(|contact| contact.pin), [27, 22, 23]);
+    let cdev = example().replace("driver = \"simulated\"\n", "driver = \"cdev\"\n");
+    let chip = "/dev/gpiochip0".into();
+    assert_eq!(read(&cdev).driver, Driver::Cdev { chip });
+
+    // As before there were strikes and contacts.
+    let plain = fs::read_to_string("door.example.toml").unwrap();
+    let door = read(&plain.replace("strike = \"fail-secure\"\n", ""));
+    assert_eq!(door.relay.strike, Strike::FailSecure);
+    assert!(door.sensor.is_none() && door.exit_button.is_none() && door.tamper.is_none());
 }
 
 #[test]

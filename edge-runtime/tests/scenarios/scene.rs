@@ -6,8 +6,8 @@ use edge_runtime::bundle;
 use edge_runtime::camera::folder::FolderCamera;
 use edge_runtime::claim::Claims;
 use edge_runtime::config::{Camera, Config};
-use edge_runtime::door::Lock;
 use edge_runtime::door::simulated::SimulatedPin;
+use edge_runtime::door::{Contacts, Keeper, Lock};
 use edge_runtime::enroll::template_of;
 use edge_runtime::event::{Event, FrameEvent, Outcome};
 use edge_runtime::face;
@@ -18,6 +18,7 @@ use edge_runtime::network::Network;
 use edge_runtime::pipeline::{Pipeline, RunError};
 use edge_runtime::quality::Limits;
 use edge_runtime::store::Store;
+use edge_runtime::watchdog::Watchdog;
 use embedded_hal::digital::{OutputPin, PinState};
 use shared::align::AlignTemplate;
 use shared::bundle::{
@@ -187,10 +188,23 @@ impl Scene {
         pin: impl OutputPin + Send + 'static,
         claim: Option<&str>,
         stop: &mpsc::Receiver<()>,
+        at_event: impl FnMut(&Event) -> std::io::Result<()>,
+    ) -> Ran {
+        let door = self.config().door;
+        let lock = Lock::new(pin, &door).unwrap();
+        let keeper = Keeper::start(lock, Contacts::default(), &door).unwrap();
+        self.run_kept(keeper, claim, stop, at_event)
+    }
+
+    /// Runs a door that is kept already.
+    pub(crate) fn run_kept(
+        &self,
+        keeper: Keeper,
+        claim: Option<&str>,
+        stop: &mpsc::Receiver<()>,
         mut at_event: impl FnMut(&Event) -> std::io::Result<()>,
     ) -> Ran {
         let config = self.config();
-        let lock = Lock::new(pin, &config.door).unwrap();
         let loaded = bundle::load(&config.bundle).unwrap();
         let claims = match (claim, &config.claims) {
             (Some(subject), _) => Claims::fixed(subject.into()),
@@ -216,7 +230,8 @@ impl Scene {
             claims,
             policy: config.decide,
             access: config.access,
-            lock,
+            keeper,
+            watchdog: Watchdog::default(),
             interval: frames_per_second.interval(),
             clock: self.clock,
         };

@@ -1,24 +1,34 @@
-use super::simulated::SimulatedPin;
 use super::*;
-use crate::config::Driver;
+use crate::door::Driver;
+use crate::door::simulated::SimulatedPin;
 use embedded_hal::digital::{ErrorKind, ErrorType};
 use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
 use proptest::prelude::*;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 const HOLD_MS: u64 = 500;
 
-fn config(active_level: ActiveLevel) -> Door {
+fn door(strike: Strike, active_level: ActiveLevel) -> Door {
     Door {
-        driver: Driver::Simulated,
-        active_level,
+        driver: Driver::Simulated { folder: None },
+        relay: Relay {
+            pin: 0,
+            strike,
+            active_level,
+        },
         hold: Duration::from_millis(HOLD_MS),
+        sensor: None,
+        exit_button: None,
+        tamper: None,
     }
+}
+
+fn config(active_level: ActiveLevel) -> Door {
+    door(Strike::FailSecure, active_level)
 }
 
 fn ms(ms: u64) -> Duration {
@@ -33,20 +43,72 @@ fn failing(level: State) -> Transaction {
     Transaction::set(level).with_error(MockError::Io(io::ErrorKind::NotConnected))
 }
 
+/// Each kind of strike with each level: the pin's level while locked, released, and in the end.
+const KINDS: [(Strike, ActiveLevel, State, State, State); 4] = {
+    use ActiveLevel as Level;
+    use State::{High, Low};
+    use Strike::{FailSafe, FailSecure};
+    [
+        (FailSecure, Level::High, Low, High, Low),
+        (FailSecure, Level::Low, High, Low, High),
+        (FailSafe, Level::High, High, Low, Low),
+        (FailSafe, Level::Low, Low, High, High),
+    ]
+};
+
 #[test]
 fn a_release_ends_by_itself() {
-    for (level, locked, released) in [
-        (ActiveLevel::High, State::Low, State::High),
-        (ActiveLevel::Low, State::High, State::Low),
-    ] {
-        // The last one is the drop's.
-        let mut pin = Mock::new(&[set(locked), set(released), set(locked), set(locked)]);
-        let mut lock = Lock::new(pin.clone(), &config(level)).unwrap();
+    for (strike, level, locked, released, without_current) in KINDS {
+        let levels = [locked, released, locked, without_current];
+        let mut pin = Mock::new(&levels.map(set));
+        let mut lock = Lock::new(pin.clone(), &door(strike, level)).unwrap();
         assert_eq!(lock.release(ms(100)), Ok(true));
         assert_eq!(lock.tick(ms(599)), Ok(false));
         assert_eq!(lock.relock_at(), Some(ms(600)));
         assert_eq!(lock.tick(ms(600)), Ok(true));
         assert_eq!(lock.tick(ms(601)), Ok(false));
+        drop(lock);
+        pin.done();
+    }
+}
+
+#[test]
+fn a_lock_that_ended_has_no_current_and_is_not_released_any_more() {
+    for (strike, level, locked, released, without_current) in KINDS {
+        for is_released in [false, true] {
+            // The end's, and the drop's.
+            let mut levels = vec![set(locked), set(without_current), set(without_current)];
+            if is_released {
+                levels.insert(1, set(released));
+            }
+            let mut pin = Mock::new(&levels);
+            let mut lock = Lock::new(pin.clone(), &door(strike, level)).unwrap();
+            if is_released {
+                lock.release(ms(0)).unwrap();
+            }
+            lock.end().unwrap();
+            assert_eq!(lock.release(ms(1)), Ok(false));
+            assert_eq!(lock.tick(ms(1000)), Ok(false));
+            drop(lock);
+            pin.done();
+        }
+    }
+}
+
+#[test]
+fn a_pin_that_keeps_the_current_is_tried_again() {
+    for (strike, level, locked, _, without_current) in KINDS {
+        let mut pin = Mock::new(&[
+            set(locked),
+            failing(without_current),
+            failing(without_current),
+            set(without_current),
+            set(without_current),
+        ]);
+        let mut lock = Lock::new(pin.clone(), &door(strike, level)).unwrap();
+        assert!(lock.end().is_err());
+        assert!(lock.tick(ms(1)).is_err());
+        assert_eq!(lock.tick(ms(2)), Ok(true));
         drop(lock);
         pin.done();
     }
@@ -116,21 +178,27 @@ fn a_pin_that_cannot_be_locked_gives_no_lock() {
 }
 
 #[test]
-fn a_panic_locks() {
-    let (pin, recording) = SimulatedPin::new();
-    let mut lock = Lock::new(pin, &config(ActiveLevel::High)).unwrap();
-    let panicked = panic::catch_unwind(panic::AssertUnwindSafe(move || {
-        lock.release(ms(0)).unwrap();
-        panic!("as a stage might");
-    }));
-    assert!(panicked.is_err());
-    let levels: Vec<_> = recording.levels().iter().map(|(_, level)| *level).collect();
-    assert_eq!(levels, [PinState::Low, PinState::High, PinState::Low]);
+fn a_panic_takes_the_current_off() {
+    for (strike, level, locked, released, without_current) in KINDS {
+        let (pin, recording) = SimulatedPin::new();
+        let mut lock = Lock::new(pin, &door(strike, level)).unwrap();
+        let panicked = panic::catch_unwind(panic::AssertUnwindSafe(move || {
+            lock.release(ms(0)).unwrap();
+            panic!("as a stage might");
+        }));
+        assert!(panicked.is_err());
+        let levels: Vec<_> = recording.levels().iter().map(|(_, level)| *level).collect();
+        let expected = [locked, released, without_current].map(|level| match level {
+            State::Low => PinState::Low,
+            State::High => PinState::High,
+        });
+        assert_eq!(levels, expected);
+    }
 }
 
 /// Whether it is high, and whether each next attempt to set it fails.
 #[derive(Clone, Default)]
-struct FaultyPin(Rc<RefCell<(bool, VecDeque<bool>)>>);
+struct FaultyPin(Arc<Mutex<(bool, VecDeque<bool>)>>);
 
 impl ErrorType for FaultyPin {
     type Error = ErrorKind;
@@ -138,7 +206,7 @@ impl ErrorType for FaultyPin {
 
 impl FaultyPin {
     fn set(&mut self, wanted: bool) -> Result<(), ErrorKind> {
-        let (high, faults) = &mut *self.0.borrow_mut();
+        let (high, faults) = &mut *self.0.lock().unwrap();
         if faults.pop_front().unwrap_or(false) {
             return Err(ErrorKind::Other);
         }
@@ -170,7 +238,7 @@ proptest! {
     ) {
         let pin = FaultyPin::default();
         let mut lock = Lock::new(pin.clone(), &config(ActiveLevel::High)).unwrap();
-        pin.0.borrow_mut().1 = faults.into();
+        pin.0.lock().unwrap().1 = faults.into();
         let (mut passed, mut clock, mut released_at) = (0, 1_000_000, None);
         for (wait, jump, wanted) in steps {
             let before = passed;
@@ -180,7 +248,7 @@ proptest! {
             if wanted && lock.release(ms(clock as u64)) == Ok(true) {
                 released_at = Some(passed);
             }
-            let high = pin.0.borrow().0;
+            let high = pin.0.lock().unwrap().0;
             // Whatever may be released is known to be.
             prop_assert!(!high || lock.relock_at().is_some());
             if high && ticked.is_ok() {
@@ -189,8 +257,8 @@ proptest! {
                 prop_assert!(passed - at < HOLD_MS && before <= at + HOLD_MS);
             }
         }
-        pin.0.borrow_mut().1.clear();
+        pin.0.lock().unwrap().1.clear();
         lock.tick(ms(clock as u64 + HOLD_MS)).unwrap();
-        prop_assert!(!pin.0.borrow().0);
+        prop_assert!(!pin.0.lock().unwrap().0);
     }
 }

@@ -1,0 +1,160 @@
+//! What the contacts around a door mean: who leaves, whether it was forced, whether it is left
+//! open. Pure: readings and times go in, wishes and events come out.
+
+mod button;
+mod leaf;
+
+use super::debounce::{Change, Debounce};
+use super::settings::Door;
+use crate::event::{Event, Input};
+use button::Button;
+use leaf::Leaf;
+use std::time::Duration;
+
+/// Readings that are further apart prove nothing of what lies between.
+const LONGEST_GAP: Duration = Duration::from_secs(2);
+
+/// What a contact says, or why it cannot be read; `None` where there is none.
+pub(super) type Reading = Option<Result<bool, String>>;
+
+/// What all contacts say at one time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Readings {
+    /// Whether the door is open.
+    pub(super) sensor: Reading,
+    /// Whether the exit button is pressed.
+    pub(super) exit_button: Reading,
+    /// Whether somebody is at the electronics.
+    pub(super) tamper: Reading,
+}
+
+/// What is to be done with the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// Nothing.
+    Keep,
+    /// Somebody wants to leave.
+    Release,
+    /// It must not stay released.
+    Relock,
+}
+
+/// The contacts of a door and their past.
+pub(super) struct Monitor {
+    hold: Duration,
+    leaf: Option<Leaf>,
+    exit_button: Option<Button>,
+    tamper: Option<Debounce>,
+    /// When it was told something last.
+    told: Option<Duration>,
+}
+
+impl Monitor {
+    pub(super) fn new(door: &Door) -> Self {
+        Self {
+            hold: door.hold,
+            leaf: door.sensor.map(Leaf::new),
+            exit_button: door.exit_button.as_ref().map(Button::new),
+            tamper: door.tamper.as_ref().map(Debounce::new),
+            told: None,
+        }
+    }
+
+    /// Takes what the contacts say at `now`, and until when the lock is released, if it is. A
+    /// fault relocks, and never releases.
+    pub(super) fn step(
+        &mut self,
+        now: Duration,
+        readings: Readings,
+        released: Option<Duration>,
+    ) -> (Wish, Vec<Event>) {
+        let mut events = Vec::new();
+        let mut fault = self.lost_time(now, released.is_some(), &mut events);
+        let mut closed = false;
+        if let (Some(leaf), Some(reading)) = (&mut self.leaf, readings.sensor) {
+            let change = leaf.step(now, reading, released.is_some(), &mut events);
+            fault |= tell_fault(now, Input::Sensor, change, &mut events);
+            closed = leaf.has_let_through();
+        }
+        let mut pressed = false;
+        if let (Some(button), Some(reading)) = (&mut self.exit_button, readings.exit_button) {
+            let change = button.step(now, reading);
+            fault |= tell_fault(now, Input::ExitButton, change, &mut events);
+            pressed = button.was_pressed();
+        }
+        if let (Some(tamper), Some(reading)) = (&mut self.tamper, readings.tamper) {
+            let change = tamper.step(now, reading);
+            if let Some(on) = change.to.filter(|on| *on || !change.first) {
+                events.push(Event::Tamper {
+                    at_ms: millis(now),
+                    on,
+                });
+            }
+            fault |= tell_fault(now, Input::Tamper, change, &mut events);
+        }
+        let wish = match (fault, pressed, closed) {
+            (true, ..) => Wish::Relock,
+            (false, true, _) => {
+                let hold = released.map_or(self.hold, |until| until.saturating_sub(now));
+                events.push(Event::ExitRequested {
+                    at_ms: millis(now),
+                    hold_ms: millis(hold),
+                });
+                Wish::Release
+            }
+            (false, false, true) => Wish::Relock,
+            (false, false, false) => Wish::Keep,
+        };
+        (wish, events)
+    }
+
+    /// Whether time ran backwards or too far; then what was read before proves nothing.
+    fn lost_time(&mut self, now: Duration, released: bool, events: &mut Vec<Event>) -> bool {
+        let Some(told) = self.told.replace(now) else {
+            return false;
+        };
+        let reason = match now.checked_sub(told) {
+            Some(passed) if passed <= LONGEST_GAP => return false,
+            Some(passed) => format!("no contact was read for {} ms", passed.as_millis()),
+            None => format!("the clock ran back by {} ms", (told - now).as_millis()),
+        };
+        events.push(Event::InputFault {
+            at_ms: millis(now),
+            input: Input::Clock,
+            reason,
+        });
+        if let Some(leaf) = &mut self.leaf {
+            leaf.restart(now, released);
+        }
+        if let Some(button) = &mut self.exit_button {
+            button.restart();
+        }
+        if let Some(tamper) = &mut self.tamper {
+            tamper.restart();
+        }
+        true
+    }
+}
+
+/// Tells of a contact that broke, or is believed again; returns whether it broke.
+fn tell_fault(now: Duration, input: Input, change: Change, events: &mut Vec<Event>) -> bool {
+    let at_ms = millis(now);
+    if change.restored {
+        events.push(Event::InputRestored { at_ms, input });
+    }
+    let broke = change.broke.map(|reason| Event::InputFault {
+        at_ms,
+        input,
+        reason,
+    });
+    let is_broken = broke.is_some();
+    events.extend(broke);
+    is_broken
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
