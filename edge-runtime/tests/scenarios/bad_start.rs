@@ -173,14 +173,44 @@ const ROWS: [Row; 26] = [
     ),
 ];
 
+/// A door whose pin's levels are written down, with somebody before it who may come in.
+fn scene() -> Scene {
+    let scene = scene_with_frames(&["ada"], &["ada", "ada"]);
+    let driver = "driver = \"simulated\"";
+    scene.configure(driver, &format!("{driver}\nfolder = \"pins\""));
+    scene
+}
+
+/// That the pin was set to no other level than the one that locks, and is at it.
+fn assert_locked(scene: &Scene, what: &str) {
+    // With settings that cannot be read the door does not know which pin to touch.
+    let levels = fs::read_to_string(scene.path("pins/relay")).unwrap_or_default();
+    assert!(
+        levels.lines().all(|line| line.ends_with(" low")),
+        "{what}: {levels}"
+    );
+}
+
+#[test]
+fn without_a_fault_that_door_opens() {
+    let scene = scene();
+    assert_eq!(call(&scene, "run --config door.toml").status, 0);
+    let levels = fs::read_to_string(scene.path("pins/relay")).unwrap();
+    assert!(
+        levels.contains(" high\n") && levels.ends_with(" low\n"),
+        "{levels}"
+    );
+}
+
 #[test]
 fn a_door_with_a_broken_part_does_not_start_and_says_why() {
     for (what, break_it, needle) in ROWS {
-        let scene = scene_with_frames(&["ada"], &["ada", "ada"]);
+        let scene = scene();
         break_it(&scene);
         let before = snapshot(&scene.path("people"));
         let said = call(&scene, "run --json --config door.toml");
         assert_eq!(said.status, 2, "{what}");
+        assert_locked(&scene, what);
         let events = said.json();
         assert_eq!(
             (events.len(), &events[0]["event"]),
@@ -205,7 +235,7 @@ fn a_door_with_a_broken_part_does_not_start_and_says_why() {
 
 #[test]
 fn a_door_whose_output_is_full_stops_locked() {
-    let scene = scene_with_frames(&["ada"], &["ada", "ada"]);
+    let scene = scene();
     let door = Command::new(PROGRAM)
         .args(["run", "--json", "--config", "door.toml"])
         .current_dir(scene.path("."))
@@ -216,6 +246,7 @@ fn a_door_whose_output_is_full_stops_locked() {
     let errors = String::from_utf8(door.stderr).unwrap();
     assert_eq!(door.status.code(), Some(2), "{errors}");
     assert!(errors.contains("No space left"), "{errors}");
+    assert_locked(&scene, "a full disk behind the output");
     let log = call(&scene, "audit --json --config door.toml").json();
     assert!(log.iter().all(|entry| entry["what"] != "opened"));
 }

@@ -1,6 +1,7 @@
 //! A day at the door in seconds: the real decision and the real lock, visitors and faults by
 //! chance, and after every tick a rule of its own that says where the pin may be.
 
+mod contacts;
 mod door;
 mod model;
 mod strangers;
@@ -8,6 +9,7 @@ mod world;
 
 use crate::chance::Chance;
 use door::{Broken, Door};
+use edge_runtime::event::Event;
 use model::{Model, Policy};
 use world::World;
 
@@ -26,7 +28,9 @@ struct Counts {
     clock_jumps: u64,
     pin_faults: u64,
     event_faults: u64,
+    contact_faults: u64,
     restarts: u64,
+    forced_open: u64,
     /// Ticks at which the pin was released and did not obey, or nothing ran that could lock it.
     excused: u64,
 }
@@ -52,11 +56,18 @@ fn live(seed: u64, broken: Option<Broken>) -> Result<Counts, String> {
             counts.frames += 1;
             model.see(look, now_ms, &door);
         }
-        if door.tick(now_ms, look, &world) {
+        let restarted = door.tick(now_ms, look, &world);
+        if restarted {
             counts.restarts += 1;
             model.restart();
         }
-        let rule = model.check(now_ms, &world, &door);
+        let forced = |event: &Event| matches!(event, Event::ForcedOpen { .. });
+        let forced = door.told().iter().any(forced);
+        counts.forced_open += u64::from(forced);
+        let told = world
+            .contacts
+            .check(now_ms, door.runs() && !restarted, forced);
+        let rule = told.and_then(|()| model.check(now_ms, &world, &door));
         let excused = rule.map_err(|why| format!("day {seed}, {now_ms} ms: {why}"))?;
         counts.excused += u64::from(excused);
         counts.ticks += 1;
@@ -77,6 +88,8 @@ fn through_days_of_faults_the_lock_is_released_only_as_the_rule_says() {
         sum.clock_jumps += day.clock_jumps;
         sum.pin_faults += day.pin_faults;
         sum.event_faults += day.event_faults;
+        sum.contact_faults += day.contact_faults;
+        sum.forced_open += day.forced_open;
         sum.restarts += day.restarts;
         sum.excused += day.excused;
     }
@@ -88,6 +101,8 @@ fn through_days_of_faults_the_lock_is_released_only_as_the_rule_says() {
         sum.clock_jumps,
         sum.pin_faults,
         sum.event_faults,
+        sum.contact_faults,
+        sum.forced_open,
         sum.restarts,
     ];
     assert!(faults.iter().all(|fault| *fault > DAYS * 10), "{sum:?}");
@@ -113,4 +128,6 @@ fn a_door_that_breaks_the_rule_is_found_out() {
     check_broken(Broken::RemembersOverJumps, "may not come in");
     check_broken(Broken::LongerHold, "longer than");
     check_broken(Broken::LeavesReleasedAtTheEnd, "nothing runs");
+    check_broken(Broken::ButtonUpsideDown, "for nobody");
+    check_broken(Broken::DeadSensor, "nobody is told");
 }

@@ -1,11 +1,13 @@
 //! The door's program: its decision and its lock, and what the system does when it ends.
 
+use super::contacts::{self, DEBOUNCE_MS};
 use super::model::{HOLD_MS, Policy, TURNED};
 use super::world::{Pin, World};
-use edge_runtime::config;
-use edge_runtime::config::{ActiveLevel, Driver};
 use edge_runtime::decide::{Action, Decision, Look, Refusal};
-use edge_runtime::door::Lock;
+use edge_runtime::door::simulated::{SimulatedInput, Switch};
+use edge_runtime::door::{self, ContactPin, Contacts, Lock, State};
+use edge_runtime::event::Event;
+use embedded_hal::digital::PinState;
 use std::mem;
 use std::time::Duration;
 
@@ -26,17 +28,25 @@ pub(super) enum Broken {
     LongerHold,
     /// A program that ends leaves the pin as it is.
     LeavesReleasedAtTheEnd,
+    /// The exit button is taken to be pressed when it is not.
+    ButtonUpsideDown,
+    /// The sensor always says that the door is closed.
+    DeadSensor,
 }
 
 struct Program {
     decision: Decision,
-    lock: Lock<Pin>,
+    door: State,
+    button: Switch,
+    leaf: Switch,
     /// Its clock begins with it.
     started_ms: u64,
     /// Of the frame before.
     refusal: Option<Refusal>,
     /// Of the wall clock before it, for a door that takes no notice of them.
     jumps_s: i64,
+    /// What it told at this tick.
+    told: Vec<Event>,
 }
 
 pub(super) struct Door {
@@ -80,6 +90,11 @@ impl Door {
         self.program.as_ref()?.refusal
     }
 
+    /// What it told at this tick.
+    pub(super) fn told(&self) -> &[Event] {
+        self.program.as_ref().map_or(&[], |program| &program.told)
+    }
+
     /// One turn of the loop; whether the program was started anew.
     pub(super) fn tick(&mut self, now_ms: u64, look: Option<Look>, world: &World) -> bool {
         let Some(program) = &mut self.program else {
@@ -88,13 +103,14 @@ impl Door {
         if program.tick(now_ms, look, world, self.broken).is_ok() {
             return false;
         }
+        let now = Duration::from_millis(now_ms - program.started_ms);
         self.start_at_ms = now_ms + RESTART_MS;
         if let Some(mut program) = self.program.take() {
             if self.broken == Some(Broken::LeavesReleasedAtTheEnd) {
-                mem::forget(program.lock);
+                mem::forget(program.door);
             } else {
                 // As the pipeline does; the drop that follows tries once more.
-                let _ = program.lock.relock();
+                let _ = program.door.end(now);
             }
         }
         false
@@ -103,33 +119,59 @@ impl Door {
     /// Starts the program, if the pin obeys.
     fn run(&mut self, now_ms: u64, jumps_s: i64) -> bool {
         self.start_at_ms = now_ms + RESTART_MS;
-        let is = |broken| self.broken == Some(broken);
-        let door = config::Door {
-            driver: Driver::Simulated,
-            active_level: ActiveLevel::High,
-            hold: Duration::from_millis(HOLD_MS + 400 * u64::from(is(Broken::LongerHold))),
-        };
-        let access = if is(Broken::NoSchedules) {
+        let door: door::Door = toml::from_str(&self.door_settings()).unwrap();
+        let access = if self.is(Broken::NoSchedules) {
             ""
         } else {
             "time_zone = \"UTC\"\nschedules.office = [\"mon-fri 08:00-18:00\"]\n\
              people.cyd = { valid_until = \"2020-01-01\" }\npeople.dan = { schedule = \"office\" }"
         };
+        let (sensor, leaf) = SimulatedInput::new(PinState::Low);
+        let (exit_button, button) = SimulatedInput::new(PinState::Low);
+        let contact = door.sensor.map(|sensor| sensor.contact);
+        let contacts = Contacts {
+            sensor: contact.map(|contact| ContactPin::new(sensor, &contact)),
+            exit_button: door.exit_button.map(|c| ContactPin::new(exit_button, &c)),
+            tamper: None,
+        };
         let lock = Lock::new(self.pin.clone(), &door);
         self.program = lock.ok().map(|lock| Program {
             decision: Decision::new(
-                toml::from_str(&self.settings()).unwrap(),
+                toml::from_str(&self.policy_settings()).unwrap(),
                 toml::from_str(access).unwrap(),
             ),
-            lock,
+            door: State::new(lock, contacts, &door),
+            button,
+            leaf,
             started_ms: now_ms,
             refusal: None,
             jumps_s,
+            told: Vec::new(),
         });
         self.runs()
     }
 
-    fn settings(&self) -> String {
+    fn is(&self, broken: Broken) -> bool {
+        self.broken == Some(broken)
+    }
+
+    fn door_settings(&self) -> String {
+        let hold_ms = HOLD_MS + 400 * u64::from(self.is(Broken::LongerHold));
+        let level = if self.is(Broken::ButtonUpsideDown) {
+            "low"
+        } else {
+            "high"
+        };
+        format!(
+            "driver = \"simulated\"\nactive_level = \"high\"\nhold_ms = {hold_ms}\n\
+             exit_button = {{ active_level = \"{level}\", debounce_ms = {DEBOUNCE_MS} }}\n\
+             sensor = {{ active_level = \"high\", debounce_ms = {DEBOUNCE_MS}, held_open_ms = 20000, \
+             relock_when_closed = {} }}\n",
+            self.policy.challenge
+        )
+    }
+
+    fn policy_settings(&self) -> String {
         let Policy {
             needed,
             of_last,
@@ -138,10 +180,9 @@ impl Door {
             challenge,
             lockout,
         } = self.policy;
-        let is = |broken| self.broken == Some(broken);
-        let needed = needed - usize::from(is(Broken::OneFrameFewer));
-        let window_ms = window_ms * if is(Broken::LongerWindow) { 3 } else { 1 };
-        let refusals = if is(Broken::NoLockout) {
+        let needed = needed - usize::from(self.is(Broken::OneFrameFewer));
+        let window_ms = window_ms * if self.is(Broken::LongerWindow) { 3 } else { 1 };
+        let refusals = if self.is(Broken::NoLockout) {
             1000
         } else {
             lockout.refusals
@@ -152,10 +193,10 @@ impl Door {
             lockout.within_ms,
             lasts = lockout.lasts_ms,
         );
-        if let Some(ms) = two_people_ms.filter(|_| !is(Broken::OnePerson)) {
+        if let Some(ms) = two_people_ms.filter(|_| !self.is(Broken::OnePerson)) {
             toml += &format!("two_people_within_ms = {ms}\n");
         }
-        if challenge && !is(Broken::NoChallenge) {
+        if challenge && !self.is(Broken::NoChallenge) {
             toml +=
                 &format!("challenge = {{ within_ms = 8000, turned = {TURNED}, frontal = 0.08 }}\n");
         }
@@ -172,8 +213,13 @@ impl Program {
         broken: Option<Broken>,
     ) -> Result<(), Ended> {
         let now = Duration::from_millis(now_ms - self.started_ms);
-        self.lock.tick(now).map_err(|_| Ended)?;
-        if world.killed {
+        set(&self.button, &world.contacts.button);
+        if broken != Some(Broken::DeadSensor) {
+            set(&self.leaf, &world.contacts.leaf);
+        }
+        self.door.tick(now);
+        self.told = self.door.take_events();
+        if self.door.take_fault().is_some() || world.killed {
             return Err(Ended);
         }
         if let Some(mut look) = look {
@@ -182,10 +228,19 @@ impl Program {
                 look.unix_s -= world.jumps_s - self.jumps_s;
             }
             match self.decision.step(&look) {
-                Action::Release { .. } => drop(self.lock.release(now).map_err(|_| Ended)?),
+                Action::Release { subject, with } => {
+                    self.door.release(now, subject, with).map_err(|_| Ended)?;
+                }
                 Action::Wait { refusal, .. } => self.refusal = refusal,
             }
         }
         (!world.no_events).then_some(()).ok_or(Ended)
+    }
+}
+
+fn set(switch: &Switch, contact: &contacts::Contact) {
+    match contact.reading {
+        Some(active) => switch.set(PinState::from(active)),
+        None => switch.fail("the wire is off"),
     }
 }

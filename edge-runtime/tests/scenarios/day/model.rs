@@ -183,14 +183,13 @@ impl Model {
         if was_released && (opened || !self.released) {
             self.in_time(now_ms, HOLD_MS + tick_ms)?;
         }
-        if opened && locked_out {
-            return Err("released while all are locked out".into());
-        }
         if opened {
-            self.may_open(now_ms)?;
-            // The next one needs as much again.
-            self.forget();
-            self.strangers.forget();
+            if !world.contacts.may_leave(now_ms) {
+                self.may_open(now_ms, locked_out)?;
+                // The next one needs as much again.
+                self.forget();
+                self.strangers.forget();
+            }
             self.released_at_ms = now_ms;
             self.disobeyed = false;
         }
@@ -219,7 +218,10 @@ impl Model {
     }
 
     /// Whether the last frame is reason to release the lock.
-    fn may_open(&self, now_ms: u64) -> Result<(), String> {
+    fn may_open(&self, now_ms: u64, locked_out: bool) -> Result<(), String> {
+        if locked_out {
+            return Err("released while all are locked out".into());
+        }
         let last = self
             .seen
             .back()

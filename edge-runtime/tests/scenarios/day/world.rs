@@ -1,12 +1,12 @@
 //! Who comes to the door, and what goes wrong.
 
 use super::Counts;
+use super::contacts::Contacts;
 use super::model::{HOLD_MS, MONDAY};
 use crate::chance::Chance;
 use edge_runtime::decide::{Look, Observation, Refusal, Side};
 use embedded_hal::digital::{ErrorKind, ErrorType, OutputPin};
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Two who may come in, one whose time is over, one with office hours.
@@ -14,7 +14,7 @@ const PEOPLE: [&str; 4] = ["ada", "ben", "cyd", "dan"];
 
 /// A pin that may not do as told.
 #[derive(Clone, Default)]
-pub(super) struct Pin(Rc<Cell<Wire>>);
+pub(super) struct Pin(Arc<Mutex<Wire>>);
 
 #[derive(Clone, Copy, Default)]
 struct Wire {
@@ -27,27 +27,31 @@ struct Wire {
 }
 
 impl Pin {
+    fn wire(&self) -> Wire {
+        *self.0.lock().unwrap()
+    }
+
     pub(super) fn is_released(&self) -> bool {
-        self.0.get().released
+        self.wire().released
     }
 
     pub(super) fn releases(&self) -> u64 {
-        self.0.get().releases
+        self.wire().releases
     }
 
     pub(super) fn disobeys(&self) -> bool {
-        self.0.get().disobeys
+        self.wire().disobeys
     }
 
     fn set(&mut self, released: bool) -> Result<(), ErrorKind> {
-        let wire = self.0.get();
+        let wire = self.wire();
         if !wire.disobeys || wire.moves_though_failing && released {
             let releases = wire.releases + u64::from(released && !wire.released);
-            self.0.set(Wire {
+            *self.0.lock().unwrap() = Wire {
                 released,
                 releases,
                 ..wire
-            });
+            };
         }
         (!wire.disobeys).then_some(()).ok_or(ErrorKind::Other)
     }
@@ -86,6 +90,7 @@ pub(super) struct World {
     pub(super) no_events: bool,
     /// Somebody ends the program, or a fault of its own does.
     pub(super) killed: bool,
+    pub(super) contacts: Contacts,
     visitor: Visitor,
     visitor_until_ms: u64,
     blind_until_ms: u64,
@@ -105,6 +110,7 @@ impl World {
             jumped: false,
             no_events: false,
             killed: false,
+            contacts: Contacts::default(),
             visitor: Visitor::Nobody,
             visitor_until_ms: 0,
             blind_until_ms: 0,
@@ -145,15 +151,17 @@ impl World {
             counts.pin_faults += 1;
             self.pin_fails_until_ms = now_ms + chance.below(3 * HOLD_MS as usize) as u64;
         }
-        let wire = self.pin.0.get();
-        self.pin.0.set(Wire {
+        let wire = self.pin.wire();
+        *self.pin.0.lock().unwrap() = Wire {
             disobeys: now_ms < self.pin_fails_until_ms,
             moves_though_failing: chance.once_in(2),
             ..wire
-        });
+        };
         self.no_events = chance.once_in(if self.pin.is_released() { 1000 } else { 20_000 });
         counts.event_faults += u64::from(self.no_events);
         self.killed = chance.once_in(15_000);
+        let released = self.pin.is_released();
+        self.contacts.pass(now_ms, released, chance, counts);
         if now_ms >= self.visitor_until_ms {
             self.visitor = match chance.below(10) {
                 0..=3 => Visitor::Nobody,
