@@ -46,6 +46,8 @@ pub(super) struct Contacts {
     pub(super) button: Contact,
     pub(super) leaf: Contact,
     released_ms: u64,
+    /// When the leaf was last not seen to be shut, by a door that runs.
+    seen_shut_after_ms: u64,
     /// When the leaf was opened though nobody was let through, if that must still be told.
     forced_ms: Option<u64>,
 }
@@ -73,7 +75,8 @@ impl Contacts {
         if shut && (forced || released && chance.once_in(12)) {
             let most_ms = if chance.once_in(50) { 60_000 } else { 6000 };
             self.leaf.active_until_ms = for_ms(chance, most_ms);
-            let secured = now_ms > self.released_ms + 2 * GRACE_MS;
+            let calm_since_ms = self.seen_shut_after_ms.max(self.released_ms + GRACE_MS);
+            let secured = now_ms > calm_since_ms + TOLD_MS;
             self.forced_ms = Some(now_ms).filter(|_| secured);
         }
         for contact in [&mut self.button, &mut self.leaf] {
@@ -95,8 +98,10 @@ impl Contacts {
     /// # Errors
     /// An alarm that was not told.
     pub(super) fn check(&mut self, now_ms: u64, runs: bool, told: bool) -> Result<(), String> {
-        let reads = self.leaf.reading == Some(true);
-        if told || !runs || !reads {
+        if !runs || self.leaf.reading != Some(false) {
+            self.seen_shut_after_ms = now_ms;
+        }
+        if told || !runs || self.leaf.reading != Some(true) {
             self.forced_ms = None;
         }
         let late = |since_ms: &u64| now_ms - since_ms > TOLD_MS;
