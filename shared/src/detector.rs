@@ -137,6 +137,9 @@ pub struct DetectorManifest {
     pub layout: DetectorLayout,
     /// A face is one whose score is at least this, 0 to 1.
     pub threshold: f32,
+    /// Side of a face, by the shorter side of what the network takes, above 0 and at most 1: the
+    /// largest faces of a frame are looked at again from as near, which must confirm them.
+    pub close_look: Option<f32>,
     /// Of the model's bytes.
     pub digest: Digest,
     /// What `selftest` looks for again.
@@ -162,6 +165,10 @@ impl DetectorManifest {
             (
                 "detector's threshold",
                 self.threshold > 0.0 && self.threshold < 1.0,
+            ),
+            (
+                "detector's close look",
+                self.close_look.is_none_or(|side| side > 0.0 && side <= 1.0),
             ),
             (
                 "detector's self-test frame",

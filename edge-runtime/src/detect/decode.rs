@@ -96,14 +96,14 @@ pub(super) type Candidate = (f32, Landmarks);
 
 /// The square that a crop of the face would show.
 #[derive(Clone, Copy)]
-struct Square {
-    center: Point,
-    side: f32,
+pub(super) struct Square {
+    pub(super) center: Point,
+    pub(super) side: f32,
 }
 
 impl Square {
     /// `None` where the landmarks make no face.
-    fn of(landmarks: &Landmarks) -> Option<Self> {
+    pub(super) fn of(landmarks: &Landmarks) -> Option<Self> {
         let template = AlignTemplate::Arcface112x112;
         let to_crop = Similarity::fit_any_size(landmarks, &template.landmarks()).ok()?;
         let side = template.width() as f32;
@@ -123,6 +123,12 @@ impl Square {
         let both = shared(self.center.x, other.center.x) * shared(self.center.y, other.center.y);
         both / (self.side * self.side + other.side * other.side - both)
     }
+}
+
+/// Whether two looks found one face.
+pub(super) fn is_same(a: &Detection, b: &Detection) -> bool {
+    let squares = (Square::of(&a.landmarks), Square::of(&b.landmarks));
+    matches!(squares, (Some(a), Some(b)) if a.overlap(&b) > SAME_FACE)
 }
 
 /// One face of all candidates that overlap: the surest one's score, and the mean of their

@@ -3,21 +3,25 @@
 mod decode;
 pub(crate) mod fuzzed;
 mod only;
+mod view;
 
 pub use only::NotOneFace;
 
 use crate::network::{NetworkError, Plan};
 use decode::Grid;
 use image::RgbImage;
-use image::imageops::{self, FilterType};
-use shared::align::{Landmarks, Point};
+use shared::align::Landmarks;
 use shared::bundle::Bundle;
 use shared::detector::{DetectorManifest, FrameSpec, SelfTestFrame};
-use std::borrow::Cow;
+use view::View;
 
 /// A self-test frame's landmarks may be that far from the recorded ones, in pixels of the
 /// detector's frame, and the score by a tenth of that.
 pub const SELF_TEST_TOLERANCE_PX: f32 = 0.05;
+
+/// So many faces are looked at twice, the largest ones: whoever stands before the door is among
+/// them, and a crowd costs no more.
+const CLOSE_LOOKS: usize = 3;
 
 /// A face that was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +65,7 @@ pub struct Detector {
     input: FrameSpec,
     grids: Vec<Grid>,
     threshold: f32,
+    close_look: Option<f32>,
 }
 
 impl Detector {
@@ -88,20 +93,57 @@ impl Detector {
             input: manifest.input.clone(),
             grids,
             threshold: manifest.threshold,
+            close_look: manifest.close_look,
         })
     }
 
     /// The faces in a frame, the surest first. The frame is scaled to fit into what the network
-    /// takes, and the rest of that is black.
+    /// takes, and the rest of that is black. Then the largest faces are looked at again from
+    /// nearby, if the manifest says how near: that tells where their landmarks are more exactly, and
+    /// what is no face after all.
     ///
     /// # Errors
     /// [`NetworkError::Unsupported`] if the network does not run.
     pub fn detect(&self, frame: &RgbImage) -> Result<Vec<Detection>, NetworkError> {
-        let (fitted, fit) = Fit::new(frame, &self.input);
-        let found = self.detect_fitted(&fitted)?;
+        let mut found = self.look(&View::whole(frame, &self.input), frame)?;
+        let Some(side) = self.close_look else {
+            return Ok(found);
+        };
+        found.sort_by(|a, b| b.side.total_cmp(&a.side));
+        let beyond = found.split_off(found.len().min(CLOSE_LOOKS));
+        let mut faces = Vec::new();
+        for face in &found {
+            faces.extend(self.look_closer(frame, face, side)?);
+        }
+        faces.extend(beyond);
+        faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(faces)
+    }
+
+    /// The same face from nearby, no surer than before; `None` if there is none.
+    fn look_closer(
+        &self,
+        frame: &RgbImage,
+        face: &Detection,
+        side: f32,
+    ) -> Result<Option<Detection>, NetworkError> {
+        let found = match View::around(frame, face, side, &self.input) {
+            Some(view) => self.look(&view, frame)?,
+            None => Vec::new(),
+        };
+        let same = found.into_iter().find(|near| decode::is_same(near, face));
+        Ok(same.map(|near| Detection {
+            score: near.score.min(face.score),
+            ..near
+        }))
+    }
+
+    /// The faces in a view of a frame, in pixels of the frame.
+    fn look(&self, view: &View, frame: &RgbImage) -> Result<Vec<Detection>, NetworkError> {
+        let found = self.detect_fitted(&view.of(frame, &self.input))?;
         let back = |d: Detection| Detection {
-            landmarks: Landmarks(d.landmarks.0.map(|p| fit.back(p))),
-            side: d.side / fit.scale[0],
+            landmarks: Landmarks(d.landmarks.0.map(|p| view.back(p))),
+            side: d.side / view.scale[0],
             ..d
         };
         Ok(found.into_iter().map(back).collect())
@@ -124,7 +166,9 @@ impl Detector {
     /// [`DetectorSelfTestError`] at the first frame that differs.
     pub fn self_test(&self, manifest: &DetectorManifest) -> Result<usize, DetectorSelfTestError> {
         for (i, frame) in manifest.self_test.iter().enumerate() {
-            let found = self.detect_fitted(&frame.pixels)?;
+            let (width, height) = (self.input.width.into(), self.input.height.into());
+            let image = RgbImage::from_raw(width, height, frame.pixels.clone());
+            let found = self.detect(&image.expect("a manifest's frames are checked"))?;
             let same = found.first().is_some_and(|found| same(found, frame));
             if !same {
                 return Err(DetectorSelfTestError::Differs {
@@ -149,55 +193,4 @@ fn same(found: &Detection, expected: &SelfTestFrame) -> bool {
         && points.into_iter().all(|(a, b)| {
             near(a.x, b.x, SELF_TEST_TOLERANCE_PX) && near(a.y, b.y, SELF_TEST_TOLERANCE_PX)
         })
-}
-
-/// How a frame lies in what the network takes.
-struct Fit {
-    /// Pixels of the network for one of the frame.
-    scale: [f32; 2],
-    left: u32,
-    top: u32,
-}
-
-impl Fit {
-    /// RGB bytes of the network's frame, and how the frame lies in it.
-    fn new<'a>(frame: &'a RgbImage, input: &FrameSpec) -> (Cow<'a, [u8]>, Self) {
-        let (width, height) = (u32::from(input.width), u32::from(input.height));
-        if frame.dimensions() == (width, height) {
-            let fit = Self {
-                scale: [1.0; 2],
-                left: 0,
-                top: 0,
-            };
-            return (Cow::Borrowed(frame.as_raw()), fit);
-        }
-        let [from_width, from_height] = [frame.width().max(1), frame.height().max(1)];
-        let scale = f64::min(
-            f64::from(width) / f64::from(from_width),
-            f64::from(height) / f64::from(from_height),
-        );
-        let scaled =
-            |side: u32, most: u32| ((f64::from(side) * scale).round() as u32).clamp(1, most);
-        let (w, h) = (scaled(from_width, width), scaled(from_height, height));
-        // Averages over what becomes one pixel, so that no detail turns into a false one.
-        let small = imageops::resize(frame, w, h, FilterType::Triangle);
-        let (left, top) = ((width - w) / 2, (height - h) / 2);
-        let mut fitted = RgbImage::new(width, height);
-        imageops::replace(&mut fitted, &small, left.into(), top.into());
-        let fit = Self {
-            scale: [w as f32 / from_width as f32, h as f32 / from_height as f32],
-            left,
-            top,
-        };
-        (Cow::Owned(fitted.into_raw()), fit)
-    }
-
-    /// From the network's pixels to the frame's; the middle of the first pixel is 0 in both.
-    fn back(&self, p: Point) -> Point {
-        let back = |at: f32, start: u32, scale: f32| (at - start as f32 + 0.5) / scale - 0.5;
-        Point::new(
-            back(p.x, self.left, self.scale[0]),
-            back(p.y, self.top, self.scale[1]),
-        )
-    }
 }

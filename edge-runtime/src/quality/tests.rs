@@ -13,7 +13,7 @@ fn photo() -> RgbImage {
 
 fn checked(side: u32) -> RgbImage {
     RgbImage::from_fn(224, 224, |x, y| {
-        Rgb([if (x / side + y / side) % 2 == 0 {
+        Rgb([if (x / side + y / side).is_multiple_of(2) {
             90
         } else {
             170

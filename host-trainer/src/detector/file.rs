@@ -31,6 +31,11 @@ pub struct DetectorFile {
     pub precision: Precision,
     /// A face is one whose score is at least this, above 0 and below 1.
     pub threshold: f32,
+    /// Side of a face, by the shorter side of what the network takes, above 0 and at most 1: the
+    /// largest faces of a frame are looked at again from as near, which must confirm them. Without
+    /// it they are looked at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_look: Option<f32>,
     /// Where it comes from.
     #[serde(default)]
     pub provenance: String,
@@ -95,6 +100,7 @@ impl DetectorFile {
             input: file.input,
             layout: file.layout,
             threshold: file.threshold,
+            close_look: file.close_look,
             digest: Digest::of(&model),
             self_test: Vec::new(),
             provenance: file.provenance,
