@@ -273,16 +273,10 @@ mod tests {
             at_ms: 0,
             hold_ms: 3000,
         };
-        let closed = Event::DoorClosed {
-            at_ms: 700,
-            open_ms: 600,
-            alarm: true,
-        };
         let mut selection = Selection::default();
         for (event, what) in [
             (exit, Some(What::Opened)),
             (Event::DoorOpened { at_ms: 100 }, None),
-            (closed, None),
             (Event::ForcedOpen { at_ms: 800 }, Some(What::Alarm)),
             (Event::ForcedOpen { at_ms: 1800 }, None),
             (Event::ForcedOpen { at_ms: 10_800 }, Some(What::Alarm)),

@@ -267,7 +267,7 @@ mod tests {
         let (told, stall) = mpsc::channel();
         let levels = recording.clone();
         let settings = Settings {
-            stalled_after: Duration::from_millis(400),
+            stalled_after: Duration::from_secs(1),
         };
         let watchdog = Watchdog::start(settings, keeper.safe_state(), move |reason| {
             told.send((levels.levels(), reason.to_owned())).unwrap();
@@ -275,9 +275,9 @@ mod tests {
         let watchdog = watchdog.unwrap();
         keeper.release("ada".into(), None).unwrap();
         // Not armed, then going round: longer than it may hang.
-        thread::sleep(Duration::from_millis(600));
+        thread::sleep(Duration::from_millis(1300));
         watchdog.ready();
-        for _ in 0..60 {
+        for _ in 0..150 {
             watchdog.tick();
             thread::sleep(Duration::from_millis(10));
         }
@@ -285,7 +285,7 @@ mod tests {
         let (levels, reason) = stall.recv_timeout(Duration::from_secs(30)).unwrap();
         assert_eq!(levels.last().unwrap().1, PinState::Low);
         assert_eq!(levels.len(), 3);
-        assert!(reason.contains("not gone round for 400 ms"), "{reason}");
+        assert!(reason.contains("not gone round for 1000 ms"), "{reason}");
         // Nobody is released for any more.
         keeper.release("ada".into(), None).unwrap();
         assert_eq!(recording.levels().len(), 3);

@@ -76,7 +76,7 @@ impl Run {
         let watchdog = Watchdog::start(config.watchdog, keeper.safe_state(), move |reason| {
             end_stalled(log, reason)
         })?;
-        let watched = watchdog.clone();
+        let (watched, left) = (watchdog.clone(), keeper.safe_state());
         let ran = self.look(config, &store, (keeper, watched), stop, &mut |event| {
             let told = recorder.tell(event);
             out.line(event).and(told)
@@ -85,6 +85,10 @@ impl Run {
             && !error.is::<RunError>()
         {
             let reason = error.to_string();
+            for event in left.told() {
+                let _ = out.line(&event);
+                let _ = recorder.tell(&event);
+            }
             // The log that fails tells so itself.
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
         }

@@ -128,6 +128,11 @@ impl SafeState {
         self.0.changed.notify_all();
     }
 
+    /// As [`Keeper::told`], where the keeper was dropped before it was asked.
+    pub fn told(&self) -> Vec<Event> {
+        self.0.state().take_events()
+    }
+
     /// From now on a panic in any thread of the process ends the lock before it is told.
     pub fn enter_on_panic(&self) {
         let shared = self.0.clone();

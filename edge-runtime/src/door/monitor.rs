@@ -82,16 +82,7 @@ impl Monitor {
             fault |= tell_fault(now, Input::ExitButton, change, &mut events);
             pressed = button.was_pressed();
         }
-        if let (Some(tamper), Some(reading)) = (&mut self.tamper, readings.tamper) {
-            let change = tamper.step(now, reading);
-            if let Some(on) = change.to.filter(|on| *on || !change.first) {
-                events.push(Event::Tamper {
-                    at_ms: millis(now),
-                    on,
-                });
-            }
-            fault |= tell_fault(now, Input::Tamper, change, &mut events);
-        }
+        fault |= self.tampered(now, readings.tamper, &mut events);
         let wish = match (fault, pressed, closed) {
             (true, ..) => Wish::Relock,
             (false, true, _) => {
@@ -106,6 +97,18 @@ impl Monitor {
             (false, false, false) => Wish::Keep,
         };
         (wish, events)
+    }
+
+    /// Tells that somebody came to the electronics, or went; returns whether the contact broke.
+    fn tampered(&mut self, now: Duration, reading: Reading, events: &mut Vec<Event>) -> bool {
+        let (Some(tamper), Some(reading)) = (&mut self.tamper, reading) else {
+            return false;
+        };
+        let change = tamper.step(now, reading);
+        let at_ms = millis(now);
+        let told = change.to.filter(|on| *on || !change.first);
+        events.extend(told.map(|on| Event::Tamper { at_ms, on }));
+        tell_fault(now, Input::Tamper, change, events)
     }
 
     /// Whether time ran backwards or too far; then what was read before proves nothing.

@@ -126,3 +126,39 @@ impl Contacts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::Pull;
+    use embedded_hal_mock::eh1::MockError;
+    use embedded_hal_mock::eh1::digital::{Mock, State, Transaction};
+    use std::io::ErrorKind;
+    use std::time::Duration;
+
+    #[test]
+    fn a_contact_is_active_at_its_level_and_says_why_it_cannot_be_read() {
+        for (active_level, high, low) in [
+            (ActiveLevel::High, true, false),
+            (ActiveLevel::Low, false, true),
+        ] {
+            let contact = Contact {
+                pin: 0,
+                active_level,
+                pull: Pull::Up,
+                debounce: Duration::ZERO,
+            };
+            let gone = MockError::Io(ErrorKind::NotConnected);
+            let mut pin = Mock::new(&[
+                Transaction::get(State::High),
+                Transaction::get(State::Low),
+                Transaction::get(State::Low).with_error(gone),
+            ]);
+            let mut contact = ContactPin::new(pin.clone(), &contact);
+            assert_eq!(contact.read(), Ok(high));
+            assert_eq!(contact.read(), Ok(low));
+            assert_eq!(contact.read(), Err("Io(NotConnected)".into()));
+            pin.done();
+        }
+    }
+}

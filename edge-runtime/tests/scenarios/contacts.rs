@@ -4,6 +4,8 @@ use crate::command_line::call;
 use crate::door::scene_with_frames;
 use crate::running::{Running, simulate};
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
 
 #[test]
 fn alarms_are_told_in_order_and_logged() {
@@ -23,7 +25,7 @@ fn alarms_are_told_in_order_and_logged() {
     };
     expect("started");
     // The contacts must be seen at rest before.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    thread::sleep(Duration::from_secs(1));
     door.set("sensor", "high");
     expect("forced_open");
     assert_eq!(expect("held_open")["again"], false);

@@ -31,7 +31,7 @@ fn a_signal_takes_the_current_off_though_the_loop_hangs() {
         let asked = Instant::now();
         door.signal(signal);
         door.wait_for(&levels);
-        assert!(asked.elapsed() < Duration::from_secs(2), "{signal}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{signal}");
         assert!(door.child.try_wait().unwrap().is_none(), "it did not hang");
 
         // Somebody reads again, and the door ends as it should.
@@ -52,11 +52,17 @@ fn a_fail_safe_door_that_cannot_start_is_left_unlocked() {
     let mut door = Running::start(&scene, Stdio::null(), &[]);
     assert_eq!(door.child.wait().unwrap().code(), Some(2));
     assert_eq!(door.levels(), ["high", "low"]);
+    let log = call(&scene, "audit --json --config door.toml").json();
+    let whats: Vec<_> = log
+        .iter()
+        .filter_map(|entry| entry["what"].as_str())
+        .collect();
+    assert_eq!(whats, ["enrolled", "alarm", "stopped"]);
 }
 
 #[test]
 fn a_door_that_hangs_is_ended_with_its_current_off_first() {
-    let scene = scene("hold_ms = 60000\n[watchdog]\nstalled_after_ms = 1000");
+    let scene = scene("hold_ms = 60000\n[watchdog]\nstalled_after_ms = 2000");
     let (mut door, _unread) = Running::start_unread(&scene);
     let mut stderr = BufReader::new(door.child.stderr.take().unwrap());
     let mut said = String::new();
@@ -64,9 +70,9 @@ fn a_door_that_hangs_is_ended_with_its_current_off_first() {
     // By the time of the first word.
     let levels = ["low", "high", "low"];
     assert_eq!(door.levels(), levels);
-    assert!(said.contains("not gone round for 1000 ms"), "{said}");
+    assert!(said.contains("not gone round for 2000 ms"), "{said}");
     let times = door.wait_for(&levels);
-    assert!(times[2] - times[1] >= 1000, "{times:?}");
+    assert!(times[2] - times[1] >= 2000, "{times:?}");
     assert_eq!(door.child.wait().unwrap().code(), Some(3));
 
     let log = call(&scene, "audit --json --config door.toml").json();

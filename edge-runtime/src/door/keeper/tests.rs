@@ -80,7 +80,8 @@ fn it_locks_in_time_though_nobody_calls() {
 #[test]
 fn the_exit_button_releases_though_nobody_calls() {
     let (keeper, recording, button) = keep(HOLD, Strike::FailSecure);
-    thread::sleep(Duration::from_millis(200));
+    // Seen at rest first.
+    thread::sleep(Duration::from_secs(1));
     button.set(PinState::Low);
     wait(|| recording.levels().len() == 3);
     use PinState::{High, Low};
