@@ -45,7 +45,7 @@ pub(crate) fn database(bytes: &[u8]) -> bool {
         let file = InMemoryBackend::new();
         file.set_len(bytes.len() as u64)
             .and_then(|()| file.write(0, bytes))
-            .map_err(|error| redb::StorageError::Io(error))?;
+            .map_err(redb::StorageError::Io)?;
         let vault = Vault {
             keys: Keys::of(&KeyFile::new(KEY, true)),
             log_entries: 1000,

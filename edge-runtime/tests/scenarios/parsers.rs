@@ -4,6 +4,7 @@
 //! into which the examples are written, one folder a parser, for a fuzzer to begin with.
 
 mod examples;
+mod photos;
 
 use crate::allocations::most_held;
 use crate::chance::Chance;

@@ -126,14 +126,7 @@ impl Door {
             "time_zone = \"UTC\"\nschedules.office = [\"mon-fri 08:00-18:00\"]\n\
              people.cyd = { valid_until = \"2020-01-01\" }\npeople.dan = { schedule = \"office\" }"
         };
-        let (sensor, leaf) = SimulatedInput::new(PinState::Low);
-        let (exit_button, button) = SimulatedInput::new(PinState::Low);
-        let contact = door.sensor.map(|sensor| sensor.contact);
-        let contacts = Contacts {
-            sensor: contact.map(|contact| ContactPin::new(sensor, &contact)),
-            exit_button: door.exit_button.map(|c| ContactPin::new(exit_button, &c)),
-            tamper: None,
-        };
+        let (contacts, button, leaf) = wire(&door);
         let lock = Lock::new(self.pin.clone(), &door);
         self.program = lock.ok().map(|lock| Program {
             decision: Decision::new(
@@ -236,6 +229,19 @@ impl Program {
         }
         (!world.no_events).then_some(()).ok_or(Ended)
     }
+}
+
+/// The contacts, and what sets the exit button and the sensor.
+fn wire(door: &door::Door) -> (Contacts, Switch, Switch) {
+    let (sensor, leaf) = SimulatedInput::new(PinState::Low);
+    let (exit_button, button) = SimulatedInput::new(PinState::Low);
+    let contact = door.sensor.map(|sensor| sensor.contact);
+    let contacts = Contacts {
+        sensor: contact.map(|contact| ContactPin::new(sensor, &contact)),
+        exit_button: door.exit_button.map(|c| ContactPin::new(exit_button, &c)),
+        tamper: None,
+    };
+    (contacts, button, leaf)
 }
 
 fn set(switch: &Switch, contact: &contacts::Contact) {

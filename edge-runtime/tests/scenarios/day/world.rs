@@ -139,6 +139,22 @@ impl World {
             self.wall_ms += jump_s * 1000;
             self.jumps_s += jump_s;
         }
+        self.fail(now_ms, chance, counts);
+        let released = self.pin.is_released();
+        self.contacts.pass(now_ms, released, chance, counts);
+        if now_ms >= self.visitor_until_ms {
+            self.visitor = match chance.below(10) {
+                0..=3 => Visitor::Nobody,
+                4 => Visitor::Stranger,
+                5 => Visitor::Lookalike(chance.pick(&PEOPLE)),
+                _ => Visitor::Person(chance.pick(&PEOPLE)),
+            };
+            self.visitor_until_ms = now_ms + 500 + chance.below(12_000) as u64;
+        }
+    }
+
+    /// What was whole until now.
+    fn fail(&mut self, now_ms: u64, chance: &mut Chance, counts: &mut Counts) {
         if chance.once_in(6000) {
             counts.camera_faults += 1;
             let until_ms = now_ms + chance.below(20_000) as u64;
@@ -160,17 +176,6 @@ impl World {
         self.no_events = chance.once_in(if self.pin.is_released() { 1000 } else { 20_000 });
         counts.event_faults += u64::from(self.no_events);
         self.killed = chance.once_in(15_000);
-        let released = self.pin.is_released();
-        self.contacts.pass(now_ms, released, chance, counts);
-        if now_ms >= self.visitor_until_ms {
-            self.visitor = match chance.below(10) {
-                0..=3 => Visitor::Nobody,
-                4 => Visitor::Stranger,
-                5 => Visitor::Lookalike(chance.pick(&PEOPLE)),
-                _ => Visitor::Person(chance.pick(&PEOPLE)),
-            };
-            self.visitor_until_ms = now_ms + 500 + chance.below(12_000) as u64;
-        }
     }
 
     /// What the door's camera and gallery make of it; `asked` is what the door asks for.

@@ -1,12 +1,12 @@
 //! What each parser takes.
 
-use crate::bad_input::{self, crc32};
+use super::photos;
+use crate::bad_input;
 use crate::bad_settings;
 use crate::onnx::{self, Weights};
 use crate::scene::{input, manifest};
 use edge_runtime::landmarks::HEADER;
 use edge_runtime::store::{KEY_FILE, Settings, Store};
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_bytes::ByteBuf;
 use shared::align::{AlignTemplate, AlignedFace, Landmarks, Point};
 use shared::audit::{AuditEvent, Chain, What};
@@ -21,7 +21,6 @@ use shared::envelope::{self, Kind};
 use shared::preprocess::PixelOrder;
 use shared::store::{KeptCrops, KeyFile, Transfer, Traveler};
 use std::fs::{self, Permissions};
-use std::io::Cursor;
 use std::os::unix::fs::PermissionsExt;
 
 /// What a parser takes, and how its inputs are made.
@@ -30,7 +29,7 @@ pub(super) struct Examples {
     /// How many times fewer inputs it gets, because each takes so long.
     pub(super) slower: u64,
     /// Makes checksums right, so that what they guard is reached.
-    pub(super) repair: fn(&mut Vec<u8>),
+    pub(super) repair: fn(&mut [u8]),
 }
 
 /// The examples of a parser.
@@ -56,7 +55,7 @@ pub(super) fn of(name: &str) -> Examples {
         "door_toml" => (door_tomls(), 10),
         "landmarks_csv" => (tables(), 1),
         "claims" => (vec![b"\x061234\r\n98765 4\n\nx\n".to_vec()], 1),
-        "photo" => (photos(), 4),
+        "photo" => (photos::all(), 4),
         "face" => (
             vec![numbers(&landmarks(1.0)), numbers(&landmarks(3.0))],
             200,
@@ -67,9 +66,9 @@ pub(super) fn of(name: &str) -> Examples {
         _ => panic!("no examples of {name}"),
     };
     let repair = if name == "photo" {
-        repair_png
+        photos::repair_png
     } else {
-        |_: &mut Vec<u8>| ()
+        |_: &mut [u8]| ()
     };
     Examples {
         files,
@@ -213,53 +212,6 @@ fn tables() -> Vec<Vec<u8>> {
     let row = "a.jpg,0.9,1,2.5,3,-4,5e1,6,7,8,9,10\n";
     let quoted = format!("\"b, \"\"c\"\".jpg\",{}", &row["a.jpg,".len()..]);
     vec![format!("{}\n{row}{quoted}", HEADER.join(",")).into_bytes()]
-}
-
-/// Small ones of every kind that a camera may give.
-fn photos() -> Vec<Vec<u8>> {
-    let rgb = RgbImage::from_fn(24, 16, |x, y| {
-        Rgb([x as u8 * 9, y as u8 * 9, (x * y) as u8])
-    });
-    let rgb = DynamicImage::from(rgb);
-    let encoded = |image: &DynamicImage, format| {
-        let mut bytes = Cursor::new(Vec::new());
-        image.write_to(&mut bytes, format).unwrap();
-        bytes.into_inner()
-    };
-    let jpeg = encoded(&rgb, ImageFormat::Jpeg);
-    let turn =
-        b"\xFF\xE1\0\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
-    let turned = [&jpeg[..2], turn, &jpeg[2..]].concat();
-    let gray = DynamicImage::from(rgb.to_luma8());
-    let deep = DynamicImage::from(rgb.to_rgba16());
-    vec![
-        encoded(&gray, ImageFormat::Jpeg),
-        encoded(&rgb, ImageFormat::Png),
-        encoded(&gray, ImageFormat::Png),
-        encoded(&deep, ImageFormat::Png),
-        jpeg,
-        turned,
-    ]
-}
-
-/// Makes the checksums of a PNG's chunks right, up to the first that is cut off.
-fn repair_png(bytes: &mut Vec<u8>) {
-    let mut at = 8;
-    if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        return;
-    }
-    while let Some(len) = bytes.get(at..at + 4) {
-        let len = u32::from_be_bytes([len[0], len[1], len[2], len[3]]) as usize;
-        let Some(body) = bytes.get(at + 4..at + 8 + len) else {
-            return;
-        };
-        let checksum = crc32(body).to_be_bytes();
-        let Some(place) = bytes.get_mut(at + 8 + len..at + 12 + len) else {
-            return;
-        };
-        place.copy_from_slice(&checksum);
-        at += 12 + len;
-    }
 }
 
 /// A face from the front, that many times as large as eyes 18 pixels apart.
