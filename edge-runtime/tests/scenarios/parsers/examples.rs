@@ -144,6 +144,7 @@ fn detector(model: &[u8]) -> DetectorManifest {
             levels: vec![level(8, "a"), level(16, "b")],
         },
         threshold: 0.5,
+        close_look: Some(0.25),
         digest: Digest::of(model),
         self_test: vec![],
         provenance: "by hand".into(),
