@@ -16,6 +16,8 @@ const QUEUE_LEN: usize = 1024;
 /// Whoever stands before the door is refused at every frame, and a loose contact is faulty again
 /// and again; one entry tells of so much time.
 const ONCE_IN_MS: u64 = 10_000;
+/// A camera that is gone says so every few seconds, for as long as nobody looks after it.
+const CAMERA_ONCE_IN_MS: u64 = 600_000;
 
 /// Writes the log of a running door.
 pub struct Recorder {
@@ -120,6 +122,7 @@ struct Selection {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Often {
     Refused,
+    BadFrame,
     Forced,
     Tamper,
     Exit,
@@ -151,6 +154,9 @@ impl Selection {
                 Some(AuditEvent::new(What::Opened, Some(subject), &detail))
             }
             Event::Stopped { reason, .. } => Some(AuditEvent::new(What::Stopped, None, reason)),
+            Event::Frame(frame) if frame.outcome == Outcome::BadFrame => {
+                self.seldom(Often::BadFrame, frame.at_ms, What::Failed, &frame.reason)
+            }
             Event::Frame(frame) => self.refused(frame),
             Event::ExitRequested { at_ms, hold_ms } => {
                 let detail = format!("from inside, for {hold_ms} ms");
@@ -192,7 +198,11 @@ impl Selection {
     /// An entry, unless there was one of its kind a moment ago.
     fn seldom(&mut self, kind: Often, at_ms: u64, what: What, detail: &str) -> Option<AuditEvent> {
         let last = self.taken_at_ms.get(&kind);
-        if last.is_some_and(|last| at_ms.saturating_sub(*last) < ONCE_IN_MS) {
+        let once_in_ms = match kind {
+            Often::BadFrame => CAMERA_ONCE_IN_MS,
+            _ => ONCE_IN_MS,
+        };
+        if last.is_some_and(|last| at_ms.saturating_sub(*last) < once_in_ms) {
             return None;
         }
         self.taken_at_ms.insert(kind, at_ms);
@@ -233,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_one_entry_in_ten_seconds_and_a_visitor_none() {
+    fn a_stranger_is_one_entry_in_ten_seconds_a_fault_in_ten_minutes_and_a_visitor_none() {
         let released = Event::Released {
             at_ms: 21_000,
             subject: "ada".into(),
@@ -243,6 +253,7 @@ mod tests {
         let mut selection = Selection::default();
         for (event, what) in [
             (frame(0, Outcome::NoFace), None),
+            (frame(100, Outcome::BadFrame), Some(What::Failed)),
             (frame(100, Outcome::BadFrame), None),
             (frame(200, Outcome::NoMatch), Some(What::Refused)),
             (frame(400, Outcome::NoMatch), None),
@@ -252,6 +263,8 @@ mod tests {
             (released, Some(What::Opened)),
             (frame(21_200, Outcome::NoMatch), Some(What::Refused)),
             (Event::Relocked { at_ms: 24_000 }, None),
+            (frame(600_099, Outcome::BadFrame), None),
+            (frame(600_100, Outcome::BadFrame), Some(What::Failed)),
         ] {
             assert_eq!(selection.take(&event).map(|event| event.what), what);
         }

@@ -1,5 +1,6 @@
 //! `door.toml`: what a door is made of. `door.example.toml` documents every field.
 
+use crate::camera;
 use crate::capped_file::{self, ReadError};
 use crate::claim::ClaimsConfig;
 use crate::decide::{Access, Policy};
@@ -9,10 +10,8 @@ use crate::store;
 use crate::watchdog;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 const MAX_FILE_LEN: u64 = 1 << 20;
-const MAX_FRAMES_PER_SECOND: f64 = 1000.0;
 
 /// A door's configuration, checked; paths are relative to the process, not to the file.
 #[derive(Debug, Clone, Deserialize)]
@@ -23,7 +22,7 @@ pub struct Config {
     /// Where people's data lies.
     pub store: store::Settings,
     /// Where frames come from.
-    pub camera: Camera,
+    pub camera: camera::Settings,
     /// How sure the door must be of one frame.
     pub identify: Identify,
     /// How people claim who they are, if they do.
@@ -38,47 +37,6 @@ pub struct Config {
     /// When the program is taken to hang.
     #[serde(default)]
     pub watchdog: watchdog::Settings,
-}
-
-/// Where frames come from.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Camera {
-    /// The images of a folder, by name.
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Their landmarks; without it, `landmarks.csv` in the folder or beside it.
-        landmarks: Option<PathBuf>,
-        /// Frames a second; 0 is as fast as they can be handled.
-        frames_per_second: FramesPerSecond,
-    },
-}
-
-/// A rate of frames that a camera can have: 0 to 1000 a second.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "f64")]
-pub struct FramesPerSecond(f64);
-
-impl FramesPerSecond {
-    /// Time from one frame to the next; zero for as fast as they can be handled.
-    pub fn interval(self) -> Duration {
-        if self.0 == 0.0 {
-            return Duration::ZERO;
-        }
-        Duration::try_from_secs_f64(1.0 / self.0).unwrap_or(Duration::MAX)
-    }
-}
-
-impl TryFrom<f64> for FramesPerSecond {
-    type Error = String;
-
-    fn try_from(rate: f64) -> Result<Self, String> {
-        let possible = (0.0..=MAX_FRAMES_PER_SECOND).contains(&rate);
-        possible.then_some(Self(rate)).ok_or_else(|| {
-            format!("frames_per_second is {rate}, expected 0 to {MAX_FRAMES_PER_SECOND}")
-        })
-    }
 }
 
 /// Why a configuration cannot be used.
@@ -131,11 +89,7 @@ impl Config {
         if let Some(path) = claims.and_then(|claims| claims.source.path_mut()) {
             resolve(path);
         }
-        let Camera::Folder {
-            path, landmarks, ..
-        } = &mut config.camera;
-        resolve(path);
-        landmarks.iter_mut().for_each(resolve);
+        config.camera.resolve(folder);
         Ok(config)
     }
 }

@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod config;
 
 pub mod camera;
+mod jpeg;
 pub mod landmarks;
 pub mod photo;
 

@@ -1,6 +1,7 @@
 //! Photographs: JPEG and PNG files to upright RGB, within limits.
 
 use crate::capped_file::{self, ReadError};
+use crate::jpeg::{Walk, Walked};
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use std::io::Cursor;
@@ -113,7 +114,9 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, Fault> {
     let format = image::guess_format(bytes).map_err(|_| Fault::NotAnImage)?;
     match format {
         // The decoder fills the missing rest of a JPEG with grey, which is no face.
-        ImageFormat::Jpeg if !jpeg_is_whole(bytes) => return Err(Fault::Truncated),
+        ImageFormat::Jpeg if !matches!(Walk::default().on(bytes), Walked::Whole(_)) => {
+            return Err(Fault::Truncated);
+        }
         ImageFormat::Jpeg | ImageFormat::Png => {}
         _ => return Err(Fault::NotAnImage),
     }
@@ -137,27 +140,6 @@ fn limits() -> Limits {
     limits.max_image_height = Some(MAX_SIDE_PX);
     limits.max_alloc = Some(MAX_PIXELS * MAX_BYTES_PER_PIXEL);
     limits
-}
-
-/// Whether the markers (ITU T.81, annex B) lead from the start of the image to its end. A search
-/// for the end marker alone would find that of an embedded preview.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let mut at = 2;
-    while let Some(&[first, marker]) = bytes.get(at..at + 2) {
-        at += match (first, marker) {
-            (0xFF, 0xD9) => return true,
-            // Fill bytes, and markers without a length.
-            (0xFF, 0xFF) => 1,
-            (0xFF, 0x00 | 0x01 | 0xD0..=0xD8) => 2,
-            (0xFF, _) => match bytes.get(at + 2..at + 4) {
-                Some(&[high, low]) => 2 + usize::from(u16::from_be_bytes([high, low])),
-                _ => return false,
-            },
-            // Entropy-coded data.
-            _ => 1,
-        };
-    }
-    false
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use super::{Output, Result};
 use clap::Args;
 use edge_runtime::audit::{self, Recorder};
 use edge_runtime::bundle;
-use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::camera;
 use edge_runtime::claim::Claims;
-use edge_runtime::config::{Camera, Config};
+use edge_runtime::config::Config;
 use edge_runtime::door::{self, Keeper, SafeState};
 use edge_runtime::event::Event;
 use edge_runtime::gallery::Gallery;
@@ -127,13 +127,7 @@ impl Run {
             ..config.identify
         };
         let gallery = Gallery::of(store.clone(), bundle.manifest, asked)?;
-        let Camera::Folder {
-            path,
-            landmarks,
-            frames_per_second,
-        } = &config.camera;
-        let can_be_found = bundle.detector.is_some();
-        let camera = FolderCamera::open(path, landmarks.as_deref(), can_be_found)?;
+        let camera = camera::open(&config.camera, bundle.detector.is_some())?;
         let identifier = gallery.identifier();
         // A misspelled name would leave somebody's access unbounded. A record that cannot be read
         // may be that person's, who stays out in any case.
@@ -167,7 +161,7 @@ impl Run {
             access: config.access.clone(),
             keeper,
             watchdog,
-            interval: frames_per_second.interval(),
+            interval: config.camera.interval(),
             clock: SystemTime::now,
         };
         Ok(pipeline.run(camera, stop, tell)?)

@@ -1,6 +1,7 @@
 //! Configurations that mean nothing.
 
 use crate::bad_input::{check, record};
+use edge_runtime::camera;
 use edge_runtime::config::Config;
 use edge_runtime::door::{Driver, Strike};
 use edge_runtime::store::Settings;
@@ -24,8 +25,8 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("keep_crops = false", "keep_crops = 1", "expected a boolean"),
     (
         "kind = \"folder\"",
-        "kind = \"v4l2\"",
-        "unknown variant `v4l2`",
+        "kind = \"webcam\"",
+        "unknown variant `webcam`",
     ),
     (
         "path = \"frames\"",
@@ -208,6 +209,93 @@ fn bad_configurations() {
     check("door.toml", Some(b""), "missing field `bundle`");
     check("door.toml", Some(b"\xFF\xFE"), "door.example.toml");
     check("door.toml", Some(&record()), "door.example.toml");
+}
+
+/// The example with another of its tables in the place of `[camera]`.
+fn example_with_camera(kind: &str) -> String {
+    let example = fs::read_to_string("door.example.toml").unwrap();
+    let start = example.find("[camera]").unwrap();
+    let end = example.find("[identify]").unwrap();
+    let lines = example[start..end].lines();
+    let settings: Vec<_> = lines.filter_map(|line| line.strip_prefix("## ")).collect();
+    let mut tables = settings.split(|line| line.starts_with("kind = "));
+    let mut kinds = settings.iter().filter(|line| line.starts_with("kind = "));
+    let wanted = format!("kind = \"{kind}\"");
+    let number = kinds.position(|line| **line == wanted).unwrap();
+    // What is before the first kind is a table without one.
+    let table = tables.nth(number + 1).unwrap().join("\n");
+    let camera = format!("[camera]\n{wanted}\n{table}\n");
+    example[..start].to_owned() + &camera + &example[end..]
+}
+
+#[test]
+fn every_camera_of_the_example_is_valid_and_wrong_ones_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("door.toml");
+    let read = |toml: &str| {
+        fs::write(&path, toml).unwrap();
+        Config::read(&path).unwrap().camera
+    };
+    let files = "files = [\"monday/1.jpg\", \"monday/2.jpg\"]";
+    let camera::Settings::List(list) = read(&example_with_camera("list")) else {
+        panic!("no list");
+    };
+    let named = ["monday/1.jpg", "monday/2.jpg"].map(|file| dir.path().join(file));
+    assert_eq!(list.files, camera::Files::Named(named.into()));
+    let camera::Settings::V4l2(v4l2) = read(&example_with_camera("v4l2")) else {
+        panic!("no video device");
+    };
+    assert_eq!(v4l2.device, Path::new("/dev/video0"));
+    assert_eq!(v4l2.picture.rotation, camera::Rotation::Clockwise90);
+    let rpicam = example_with_camera("rpicam");
+    for (program, found) in [
+        (
+            "program = \"/usr/bin/rpicam-vid\"",
+            "/usr/bin/rpicam-vid".into(),
+        ),
+        ("program = \"./fake\"", dir.path().join("./fake")),
+        ("", "rpicam-vid".into()),
+    ] {
+        let toml = rpicam.replace("program = \"/usr/bin/rpicam-vid\"", program);
+        let camera::Settings::Rpicam(rpicam) = read(&toml) else {
+            panic!("no camera of a Pi");
+        };
+        assert_eq!(rpicam.program, found);
+    }
+    let size = "width = 640";
+    let rate = "frames_per_second = 15";
+    let said = "[\"--awb\", \"indoor\"]";
+    for (kind, old, new, needle) in [
+        ("list", files, "files = []", "files is empty"),
+        ("list", files, "", "either files or files_in"),
+        (
+            "list",
+            "files = [",
+            "files_in = \"f\"\nfiles = [",
+            "either files",
+        ),
+        ("list", "landmarks", "marks", "unknown field `marks`"),
+        ("v4l2", size, "width = 641", "641, expected an even one"),
+        ("v4l2", size, "width = 62", "62, expected 64 to 4096"),
+        ("v4l2", "height = 480", "height = 5000", "5000, expected 64"),
+        ("v4l2", rate, "frames_per_second = 0", "expected 1 to 120"),
+        (
+            "rpicam",
+            rate,
+            "frames_per_second = nan",
+            "expected 1 to 120",
+        ),
+        ("rpicam", "rotation = 180", "rotation = 45", "0, 90, 180 or"),
+        ("v4l2", "\"yuyv\"", "\"h264\"", "unknown variant `h264`"),
+        ("v4l2", "device = ", "path = ", "unknown field `path`"),
+        ("rpicam", size, "", "missing field `width`"),
+        ("rpicam", said, "[\"-o\", \"f\"]", "\"-o\", which the door"),
+        ("rpicam", said, "[\"--width=9\"]", "\"--width=9\", which"),
+    ] {
+        let good = example_with_camera(kind);
+        assert!(good.contains(old), "{old}");
+        check("door.toml", Some(good.replace(old, new).as_bytes()), needle);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::onnx;
 use crate::scene::{Scene, bundle_of};
 use edge_runtime::bundle;
-use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::camera;
 use edge_runtime::detect::Detector;
 use edge_runtime::event::Outcome;
 use edge_runtime::network::NetworkError;
@@ -17,8 +17,8 @@ use shared::digest::Digest;
 use shared::preprocess::PixelOrder;
 use std::fs;
 
-const WIDTH: u32 = 96;
-const HEIGHT: u32 = 64;
+pub(crate) const WIDTH: u32 = 96;
+pub(crate) const HEIGHT: u32 = 64;
 /// Side of the faces that it finds, in pixels.
 const SIDE: f32 = 16.0;
 
@@ -38,8 +38,13 @@ fn detector(order: CellOrder) -> (DetectorManifest, Vec<u8>) {
 
 /// The same with faces of another side, in pixels.
 fn detector_of(order: CellOrder, side: f32) -> (DetectorManifest, Vec<u8>) {
-    let offsets = face_at(0.0, 0.0).0;
-    let offsets = offsets.map(|p| [p.x, p.y].map(|at| at / 8.0 * side / SIDE));
+    let scaled = |p: Point| Point::new(p.x * side / SIDE, p.y * side / SIDE);
+    detector_with(order, &Landmarks(face_at(0.0, 0.0).0.map(scaled)))
+}
+
+/// The same with these landmarks, as seen from the middle of a bright cell.
+pub(crate) fn detector_with(order: CellOrder, face: &Landmarks) -> (DetectorManifest, Vec<u8>) {
+    let offsets = face.0.map(|p| [p.x / 8.0, p.y / 8.0]);
     let model = onnx::bytes(&onnx::bright_cells(
         [HEIGHT as usize, WIDTH as usize],
         offsets.as_flattened(),
@@ -75,7 +80,7 @@ fn detector_of(order: CellOrder, side: f32) -> (DetectorManifest, Vec<u8>) {
 }
 
 /// A black frame with bright rectangles: left, top, width, height, brightness.
-fn frame(width: u32, height: u32, bright: &[[u32; 5]]) -> RgbImage {
+pub(crate) fn frame(width: u32, height: u32, bright: &[[u32; 5]]) -> RgbImage {
     let inside = |[left, top, w, h, _]: &&[u32; 5], x: u32, y: u32| {
         (*left..left + w).contains(&x) && (*top..top + h).contains(&y)
     };
@@ -288,9 +293,10 @@ fn without_table_and_without_detector_the_door_does_not_start() {
         .save(scene.path("frames/1.png"))
         .unwrap();
     bundle::write(&scene.path("model.bundle"), &bundle_of(1)).unwrap();
-    let error = FolderCamera::open(&scene.path("frames"), None, false).err();
+    let settings = scene.config().camera;
+    let error = camera::open(&settings, false).err();
     assert!(error.unwrap().to_string().contains("no landmarks.csv"));
-    assert!(FolderCamera::open(&scene.path("frames"), None, true).is_ok());
+    assert!(camera::open(&settings, true).is_ok());
 }
 
 #[test]

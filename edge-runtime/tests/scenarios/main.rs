@@ -10,6 +10,7 @@ mod audit;
 mod bad_input;
 mod bad_settings;
 mod bad_start;
+mod camera;
 mod chance;
 mod clock;
 mod command_line;

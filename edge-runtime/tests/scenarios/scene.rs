@@ -3,9 +3,9 @@
 use crate::onnx::{self, Weights};
 use crate::people::{photograph, row};
 use edge_runtime::bundle;
-use edge_runtime::camera::folder::FolderCamera;
+use edge_runtime::camera;
 use edge_runtime::claim::Claims;
-use edge_runtime::config::{Camera, Config};
+use edge_runtime::config::Config;
 use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::door::{Contacts, Keeper, Lock};
 use edge_runtime::enroll::template_of;
@@ -217,12 +217,7 @@ impl Scene {
         };
         let gallery = Gallery::open(&config.store, loaded.manifest, asked).unwrap();
         let unusable = gallery.unusable().iter().map(ToString::to_string).collect();
-        let Camera::Folder {
-            path,
-            frames_per_second,
-            ..
-        } = &config.camera;
-        let can_be_found = loaded.detector.is_some();
+        let camera = camera::open(&config.camera, loaded.detector.is_some()).unwrap();
         let pipeline = Pipeline {
             detector: loaded.detector,
             network: loaded.network,
@@ -232,11 +227,10 @@ impl Scene {
             access: config.access,
             keeper,
             watchdog: Watchdog::default(),
-            interval: frames_per_second.interval(),
+            interval: config.camera.interval(),
             clock: self.clock,
         };
         let mut events = Vec::new();
-        let camera = FolderCamera::open(path, None, can_be_found).unwrap();
         let ended = pipeline.run(camera, stop, &mut |event| {
             events.push(event.clone());
             at_event(event)
