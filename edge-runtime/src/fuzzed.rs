@@ -10,7 +10,7 @@ mod networks;
 mod pictures;
 mod texts;
 
-use crate::{detect, store};
+use crate::{camera, detect, store};
 
 pub(crate) use formats::file;
 
@@ -27,7 +27,7 @@ pub struct Parser {
 }
 
 /// All of them.
-pub const PARSERS: [Parser; 19] = [
+pub const PARSERS: [Parser; 21] = [
     // Files in an envelope: each is tried with its checksum made right as well.
     small("bundle", formats::bundle),
     small("record", formats::record),
@@ -47,6 +47,8 @@ pub const PARSERS: [Parser; 19] = [
     small("claims", texts::claims),
     // What a camera and a network give.
     large("photo", pictures::photo, 512 << 20),
+    small("mjpeg", camera::fuzzed::mjpeg),
+    small("yuyv", camera::fuzzed::yuyv),
     small("face", pictures::face),
     small("detections", detect::fuzzed::detections),
     // What a bundle's networks are made of.

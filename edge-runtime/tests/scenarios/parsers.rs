@@ -97,6 +97,6 @@ parsers! {
     bundle record store_key transfer_key kept_crops sealed_transfer transfer
     seal log_entry log_chain store
     door_toml landmarks_csv claims
-    photo face detections
+    photo mjpeg yuyv face detections
     weights network
 }

@@ -31,6 +31,15 @@ pub(super) fn all() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Two JPEGs, in pieces of 51 bytes.
+pub(super) fn stream() -> Vec<u8> {
+    let jpegs = all()
+        .into_iter()
+        .filter(|file| file.starts_with(b"\xFF\xD8"));
+    let two: Vec<_> = jpegs.take(2).collect();
+    [&[50][..], &two.concat()].concat()
+}
+
 /// Makes the checksums of a PNG's chunks right, up to the first that is cut off.
 pub(super) fn repair_png(bytes: &mut [u8]) {
     let mut at = 8;
