@@ -143,8 +143,8 @@ impl Model {
             }
             // Whoever turns as asked may not be recognized for a while, which is no refusal.
             Observation::Stranger if !self.policy.challenge => {
-                let from_ms = self.strangers.from_ms();
-                if self.agreeing("", from_ms, all) >= needed {
+                let begins_ms = self.strangers.begins_ms();
+                if self.agreeing("", begins_ms, all) >= needed {
                     self.strangers.refuse(now_ms);
                 }
             }
@@ -153,12 +153,12 @@ impl Model {
     }
 
     /// How many of the last frames, of the first `upto` ones, show this person in time.
-    fn agreeing(&self, who: &str, from_ms: u64, upto: usize) -> usize {
+    fn agreeing(&self, who: &str, begins_ms: u64, upto: usize) -> usize {
         let seen = self.seen.range(..upto);
         let last_ms = seen.clone().next_back().map_or(0, |seen| seen.at_ms);
         let shows = |seen: &&Seen| {
             seen.who.as_deref() == Some(who)
-                && seen.at_ms >= from_ms
+                && seen.at_ms >= begins_ms
                 && last_ms - seen.at_ms <= self.policy.window_ms
         };
         seen.rev().take(self.policy.of_last).filter(shows).count()

@@ -8,7 +8,7 @@ pub(super) struct Strangers {
     rule: Lockout,
     refused: VecDeque<u64>,
     /// Frames from before it do not count for a refusal.
-    from_ms: u64,
+    begins_ms: u64,
     /// The person that was seen last.
     person: String,
     locked_out_since_ms: Option<u64>,
@@ -19,19 +19,19 @@ impl Strangers {
         Self {
             rule,
             refused: VecDeque::new(),
-            from_ms: 0,
+            begins_ms: 0,
             person: String::new(),
             locked_out_since_ms: None,
         }
     }
 
-    pub(super) fn from_ms(&self) -> u64 {
-        self.from_ms
+    pub(super) fn begins_ms(&self) -> u64 {
+        self.begins_ms
     }
 
     /// As many frames as must agree showed a stranger.
     pub(super) fn refuse(&mut self, now_ms: u64) {
-        self.from_ms = now_ms + 1;
+        self.begins_ms = now_ms + 1;
         self.refused.retain(|at| now_ms - at <= self.rule.within_ms);
         self.refused.push_back(now_ms);
     }
@@ -40,7 +40,7 @@ impl Strangers {
     /// let in, may count or not: here they do not.
     pub(super) fn see_person(&mut self, now_ms: u64, person: &str, permitted: bool, enough: bool) {
         if person != self.person || enough || !permitted {
-            self.from_ms = now_ms + 1;
+            self.begins_ms = now_ms + 1;
             self.person = person.into();
         }
         if enough {
@@ -72,7 +72,7 @@ impl Strangers {
         }
         if locked_out {
             // Nobody is refused meanwhile.
-            self.from_ms = now_ms + 1;
+            self.begins_ms = now_ms + 1;
             self.refused.clear();
         }
         let since_ms = self.locked_out_since_ms;
