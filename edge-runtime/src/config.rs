@@ -67,12 +67,19 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with path and line.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = capped_file::read(path, MAX_FILE_LEN)?;
+        Self::from_bytes(&capped_file::read(path, MAX_FILE_LEN)?, path)
+    }
+
+    /// The same of a file's bytes.
+    ///
+    /// # Errors
+    /// [`ConfigError::Content`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, ConfigError> {
         let content = |reason: &str| ConfigError::Content {
             path: path.into(),
             reason: reason.trim_end().into(),
         };
-        let parsed = toml::from_slice(&bytes);
+        let parsed = toml::from_slice(bytes);
         let mut config: Self = parsed.map_err(|error| content(&error.to_string()))?;
         if config.claims.is_some() != config.access.claims().next().is_some() {
             return Err(content(

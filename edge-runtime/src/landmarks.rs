@@ -68,8 +68,15 @@ impl LandmarkTable {
     /// # Errors
     /// [`LandmarksError`], with the line of the first fault.
     pub fn read(csv_path: &Path) -> Result<Self, LandmarksError> {
-        let bytes = capped_file::read(csv_path, MAX_FILE_LEN)?;
-        let mut reader = ReaderBuilder::new().from_reader(bytes.as_slice());
+        Self::from_bytes(&capped_file::read(csv_path, MAX_FILE_LEN)?, csv_path)
+    }
+
+    /// The same of a file's bytes; `csv_path` is where rows are relative to.
+    ///
+    /// # Errors
+    /// [`LandmarksError`], with the line of the first fault.
+    pub fn from_bytes(bytes: &[u8], csv_path: &Path) -> Result<Self, LandmarksError> {
+        let mut reader = ReaderBuilder::new().from_reader(bytes);
         if reader.headers().ok() != Some(&StringRecord::from(HEADER.as_slice())) {
             let path = csv_path.into();
             return Err(LandmarksError::Header { path });

@@ -37,6 +37,9 @@ pub mod store;
 pub mod atomic_file;
 pub mod capped_file;
 
+#[doc(hidden)]
+pub mod fuzzed;
+
 /// The message of a panic.
 fn said(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);

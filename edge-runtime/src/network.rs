@@ -1,7 +1,7 @@
 //! The network: ONNX bytes to a runnable plan, an aligned face to a template.
 
 mod plan;
-mod weights;
+pub(crate) mod weights;
 
 pub(crate) use plan::Plan;
 

@@ -21,7 +21,7 @@ use ended::why;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use watch::Watch;
 
 /// A door, ready to look.
@@ -44,6 +44,8 @@ pub struct Pipeline {
     pub watchdog: Watchdog,
     /// Time from one frame to the next; zero for as fast as they can be handled.
     pub interval: Duration,
+    /// The wall clock, which schedules go by.
+    pub clock: fn() -> SystemTime,
 }
 
 /// Takes events.
@@ -77,6 +79,7 @@ impl Pipeline {
             claims: self.claims,
             needed: self.policy.rule.needed(),
             decision: Decision::new(self.policy, self.access),
+            clock: self.clock,
             started,
             stop,
             events: &mut *events,

@@ -79,6 +79,8 @@ fn face_finder() -> (DetectorManifest, Vec<u8>) {
         },
         layout: layout(),
         threshold: 1e-6,
+        // Noise confirms no second look, which a trained detector takes.
+        close_look: None,
         digest: Digest::of(&model),
         self_test: Vec::new(),
         provenance: String::new(),

@@ -3,6 +3,7 @@
 //! Each entry holds the digest of the one before. Whoever knows one digest knows the whole past:
 //! an entry that was changed, taken out or moved has another digest from there on.
 
+use crate::canonical;
 use crate::digest::Digest;
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -88,10 +89,7 @@ impl AuditEntry {
 
     /// Reads an entry's bytes; `None` if they are no entry.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        match postcard::take_from_bytes(bytes) {
-            Ok((entry, [])) => Some(entry),
-            _ => None,
-        }
+        canonical::from_bytes(bytes)
     }
 
     /// What the next entry holds of this one.
@@ -151,6 +149,16 @@ impl Default for Chain {
 }
 
 impl Chain {
+    /// The bytes of both ends (postcard).
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("memory is all that it takes")
+    }
+
+    /// Reads them back; `None` if they are no chain's, as of one that ends before it begins.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        canonical::from_bytes(bytes).filter(|chain: &Self| chain.first <= chain.next)
+    }
+
     /// Number of the oldest entry that is kept.
     pub fn first(&self) -> u64 {
         self.first

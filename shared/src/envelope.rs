@@ -9,6 +9,7 @@
 //! ..  32 SHA-256 of everything before
 //! ```
 
+use crate::canonical;
 use crate::digest::Digest;
 use alloc::vec::Vec;
 use serde::{Serialize, de::DeserializeOwned};
@@ -138,7 +139,10 @@ pub fn encode<T: Serialize>(kind: Kind, value: &T) -> Result<Vec<u8>, EnvelopeEr
 ///
 /// # Errors
 /// One variant of [`EnvelopeError`] for each thing that can be wrong, the first that is.
-pub fn decode<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, EnvelopeError> {
+pub fn decode<T: Serialize + DeserializeOwned>(
+    kind: Kind,
+    bytes: &[u8],
+) -> Result<T, EnvelopeError> {
     if bytes.len() < HEADER_LEN + DIGEST_LEN {
         return Err(EnvelopeError::TooShort(bytes.len()));
     }
@@ -173,10 +177,7 @@ pub fn decode<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, Envelo
     if Digest::of(signed).0 != *digest {
         return Err(EnvelopeError::WrongChecksum);
     }
-    match postcard::take_from_bytes(&signed[HEADER_LEN..]) {
-        Ok((value, [])) => Ok(value),
-        _ => Err(EnvelopeError::Payload(kind)),
-    }
+    canonical::from_bytes(&signed[HEADER_LEN..]).ok_or(EnvelopeError::Payload(kind))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod audit;
 pub mod store;
 
 pub mod bundle;
+mod canonical;
 pub mod detector;
 pub mod digest;
 pub mod envelope;

@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Measure a door alone
     #[arg(long, conflicts_with = "train")]
     door: bool,
+    /// The door's bundle; without it one of random weights is made
+    #[arg(long, requires = "door", value_name = "FILE")]
+    bundle: Option<PathBuf>,
 }
 
 const BENCHMARKS: [&str; 5] = [
@@ -106,6 +109,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return train::run(args.json);
     }
     setup::ensure()?;
+    if let Some(bundle) = &args.bundle {
+        return show(args.json, &door::rows(bundle)?);
+    }
     let target = workspace::target()?;
     let (results, models) = (target.join("criterion"), target.join("bench-models"));
     let start = SystemTime::now();
@@ -127,10 +133,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             Err(error) => eprintln!("no peer: {error:#}"),
         }
     }
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
-    } else {
-        rows.iter().for_each(print);
+    show(args.json, &rows)
+}
+
+fn show(json: bool, rows: &[Row]) -> Result<()> {
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(rows)?),
+        false => rows.iter().for_each(print),
     }
     Ok(())
 }

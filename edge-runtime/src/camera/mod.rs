@@ -2,6 +2,7 @@
 
 mod decode;
 pub mod folder;
+pub(crate) mod fuzzed;
 mod live;
 mod mjpeg;
 mod rpicam;

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 /// The longest claim, in bytes.
-const MAX_LEN: usize = 64;
+pub(crate) const MAX_LEN: usize = 64;
 
 /// Hands on each line without its end: printable ASCII of at most [`MAX_LEN`] bytes, or `None` in
 /// the place of any other. Empty lines are left out. Ends with the source, or when `take` says
@@ -11,7 +11,7 @@ const MAX_LEN: usize = 64;
 ///
 /// # Errors
 /// What the source says.
-pub(super) fn read(
+pub(crate) fn read(
     mut source: impl Read,
     mut take: impl FnMut(Option<&[u8]>) -> bool,
 ) -> io::Result<()> {

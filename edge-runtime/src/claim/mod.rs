@@ -1,6 +1,6 @@
 //! Claims: who a person says to be, by a PIN or the number of a card. A claim is a line of text.
 
-mod lines;
+pub(crate) mod lines;
 mod source;
 
 pub use source::{ClaimError, Source};

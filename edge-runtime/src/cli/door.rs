@@ -21,7 +21,7 @@ use std::process::{self, ExitCode};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Exit status of a door that hung.
 const STALLED: i32 = 3;
@@ -169,6 +169,7 @@ impl Run {
             keeper,
             watchdog,
             interval: config.camera.interval(),
+            clock: SystemTime::now,
         };
         Ok(pipeline.run(camera, stop, tell)?)
     }

@@ -1,9 +1,11 @@
 //! From a detector's outputs to faces.
 
 use super::Detection;
-use crate::network::{NetworkError, Plan};
+use crate::network::NetworkError;
 use shared::align::{AlignTemplate, Landmarks, Point, Similarity};
 use shared::detector::{CellOrder, DetectorLayout, FrameSpec, ScoreKind};
+use std::collections::VecDeque;
+use std::iter;
 
 /// Squares of two faces that overlap by more than this share of both together are one face.
 const SAME_FACE: f32 = 0.3;
@@ -22,26 +24,15 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// The levels of a layout.
+    /// The levels of a layout; `find` knows which output has that name and length.
     ///
     /// # Errors
-    /// [`NetworkError::NoOutput`], [`NetworkError::OutputLength`].
+    /// Those of `find`.
     pub(super) fn all(
         layout: &DetectorLayout,
         input: &FrameSpec,
-        plan: &Plan,
+        find: impl Fn(&str, usize) -> Result<usize, NetworkError>,
     ) -> Result<Vec<Self>, NetworkError> {
-        let find = |name: &String, len: usize| {
-            let at = plan.names().iter().position(|n| n == name);
-            let at = at.ok_or_else(|| NetworkError::NoOutput(name.clone()))?;
-            match plan.lens()[at] {
-                found if found == len => Ok(at),
-                found => Err(NetworkError::OutputLength {
-                    found,
-                    expected: len,
-                }),
-            }
-        };
         let levels = layout.levels.iter().map(|level| {
             let side = |side: u16| usize::from(side.div_ceil(level.stride));
             let columns = side(input.width);
@@ -145,12 +136,15 @@ pub(super) fn is_same(a: &Detection, b: &Detection) -> bool {
 pub(super) fn merge(mut candidates: Vec<Candidate>) -> Vec<Detection> {
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
     let squared = candidates.iter().map(|c| Some((*c, Square::of(&c.1)?)));
-    let mut rest: Vec<(Candidate, Square)> = squared.flatten().collect();
+    let mut rest: VecDeque<(Candidate, Square)> = squared.flatten().collect();
     let mut faces = Vec::new();
-    while let Some(&((score, _), square)) = rest.first() {
-        let (same, other): (Vec<_>, Vec<_>) = rest
+    while let Some(surest) = rest.pop_front() {
+        let ((score, _), square) = surest;
+        let (overlapping, other): (VecDeque<_>, _) = rest
             .into_iter()
             .partition(|(_, s)| s.overlap(&square) > SAME_FACE);
+        // So far out that pixels have no numbers, a square does not even overlap itself.
+        let same: Vec<_> = iter::once(surest).chain(overlapping).collect();
         rest = other;
         let landmarks = mean(&same);
         // The mean of faces is one, but for rounding.
@@ -175,4 +169,25 @@ fn mean(candidates: &[(Candidate, Square)]) -> Landmarks {
         };
         Point::new(sum(|p| p.x) / weights, sum(|p| p.y) / weights)
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_face_at_any_distance_is_found_once() {
+        let at = |x: f32| {
+            let face = AlignTemplate::Arcface112x112.landmarks().0;
+            Landmarks(face.map(|p| Point::new(x + 1e6 * p.x, p.y * 1e6)))
+        };
+        for x in [0.0, 1e12, 1e20, 1e30] {
+            assert!(merge(vec![(0.9, at(x)); 3]).len() <= 3, "{x}");
+        }
+        assert_eq!(merge(vec![(0.9, at(0.0)); 3]).len(), 0);
+        let near = AlignTemplate::Arcface112x112.landmarks();
+        let far = Landmarks(near.0.map(|p| Point::new(p.x + 1e9, p.y)));
+        assert_eq!(merge(vec![(0.9, near); 3]).len(), 1);
+        assert!((1..=3).contains(&merge(vec![(0.9, far); 3]).len()));
+    }
 }

@@ -1,6 +1,7 @@
 //! Finds faces and their landmarks in a frame of any size.
 
 mod decode;
+pub(crate) mod fuzzed;
 mod only;
 mod view;
 
@@ -84,7 +85,9 @@ impl Detector {
     /// [`NetworkError`].
     pub fn from_onnx(model: &[u8], manifest: &DetectorManifest) -> Result<Self, NetworkError> {
         let plan = Plan::build(model, manifest.input.shape())?;
-        let grids = Grid::all(&manifest.layout, &manifest.input, &plan)?;
+        let grids = Grid::all(&manifest.layout, &manifest.input, |name, len| {
+            plan.output(name, len)
+        })?;
         Ok(Self {
             plan,
             input: manifest.input.clone(),

@@ -5,7 +5,7 @@ mod state;
 
 use super::{Contacts, Door, Lock, LockError};
 use crate::event::Event;
-use state::State;
+pub use state::State;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};

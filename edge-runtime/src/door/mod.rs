@@ -11,7 +11,7 @@ mod rppal;
 mod settings;
 pub mod simulated;
 
-pub use keeper::{Fault, Keeper, SafeState};
+pub use keeper::{Fault, Keeper, SafeState, State};
 pub use lock::{Lock, LockError};
 pub use pins::{ContactPin, Contacts};
 pub use settings::{ActiveLevel, Contact, Door, Driver, Pull, Relay, Sensor, Strike};

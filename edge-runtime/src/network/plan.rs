@@ -39,9 +39,20 @@ impl Plan {
         })
     }
 
-    /// Outputs by their names, in the order in which [`Self::run`] gives them.
-    pub(crate) fn names(&self) -> &[String] {
-        &self.names
+    /// Where among those that [`Self::run`] gives the output of that name is.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoOutput`], [`NetworkError::OutputLength`] if it has not `len` numbers.
+    pub(crate) fn output(&self, name: &str, len: usize) -> Result<usize, NetworkError> {
+        let at = self.names.iter().position(|n| n == name);
+        let at = at.ok_or_else(|| NetworkError::NoOutput(name.into()))?;
+        match self.lens[at] {
+            found if found == len => Ok(at),
+            found => Err(NetworkError::OutputLength {
+                found,
+                expected: len,
+            }),
+        }
     }
 
     /// How many numbers each output has.

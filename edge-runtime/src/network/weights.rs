@@ -9,11 +9,11 @@ use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, tensor_proto::DataType};
 
 /// ONNX's number for f32.
-pub(super) const FLOAT: i32 = DataType::Float as i32;
+pub(crate) const FLOAT: i32 = DataType::Float as i32;
 
 /// The most numbers that a network's weights unpack to: as many as the largest bundle has bytes.
 /// Many nodes may share one tensor, so the bundle's length alone bounds nothing.
-const MAX_UNPACKED: usize = Kind::Bundle.max_len();
+pub(crate) const MAX_UNPACKED: usize = Kind::Bundle.max_len();
 
 /// Replaces every `DequantizeLinear` of int8 weights (with an f32 scale for the whole tensor or
 /// for each index of one axis, and perhaps a zero point) by the f32 weights, in place.
@@ -21,7 +21,7 @@ const MAX_UNPACKED: usize = Kind::Bundle.max_len();
 /// # Errors
 /// [`NetworkError::Weights`] if scale or zero point do not fit the weights, or if they are too
 /// many.
-pub(super) fn unpack(graph: &mut GraphProto) -> Result<(), NetworkError> {
+pub(crate) fn unpack(graph: &mut GraphProto) -> Result<(), NetworkError> {
     let weights: HashMap<&str, &TensorProto> = graph
         .initializer
         .iter()

@@ -30,6 +30,7 @@ pub(super) struct Watch<'a> {
     pub(super) decision: Decision,
     pub(super) needed: usize,
     pub(super) started: Instant,
+    pub(super) clock: fn() -> SystemTime,
     pub(super) stop: &'a Receiver<()>,
     pub(super) events: Sink<'a>,
 }
@@ -118,8 +119,8 @@ impl Watch<'_> {
     /// Decide, actuate, tell.
     fn decide(&mut self, frame: String, at: Duration, sight: Sight) -> Result<(), RunError> {
         let needed = self.needed;
-        let unix = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let unix_s = unix.as_secs() as i64;
+        let unix = (self.clock)().duration_since(SystemTime::UNIX_EPOCH);
+        let unix_s = unix.unwrap_or_default().as_secs() as i64;
         let odd = getrandom::u32()? % 2 == 1;
         let action = self.decision.step(&Look {
             at,

@@ -151,13 +151,12 @@ impl Vault {
 
     fn chain(&self, sealed: Option<&[u8]>) -> Result<Chain, Fault> {
         let plain = sealed.and_then(|sealed| sealed::open(&self.keys.log, ABOUT_CHAIN, sealed));
-        let chain = plain.and_then(|plain| postcard::from_bytes(&plain).ok());
+        let chain = plain.and_then(|plain| Chain::decode(&plain));
         chain.ok_or_else(|| damaged("the seal of its ends is broken"))
     }
 
     fn write_chain(&self, tx: &WriteTransaction, chain: &Chain) -> Result<(), Fault> {
-        let plain = postcard::to_allocvec(chain).expect("memory is all that it takes");
-        let sealed = sealed::seal(&self.keys.log, ABOUT_CHAIN, &plain)?;
+        let sealed = sealed::seal(&self.keys.log, ABOUT_CHAIN, &chain.encode())?;
         tx.open_table(META)?.insert(CHAIN, &sealed[..])?;
         Ok(())
     }

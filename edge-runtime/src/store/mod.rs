@@ -9,6 +9,7 @@ mod begin;
 mod erase;
 mod error;
 mod fault;
+pub(crate) mod fuzzed;
 mod key;
 mod log;
 mod overlay;

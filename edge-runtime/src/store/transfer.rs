@@ -9,7 +9,7 @@ use crate::capped_file;
 use serde_bytes::ByteBuf;
 use shared::audit::{AuditEvent, What};
 use shared::digest::Digest;
-use shared::enrollment::{EnrollmentRecord, check_subject};
+use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
 use shared::envelope::{self, Kind};
 use shared::store::{KeptCrops, KeyFile, Transfer, Traveler};
 use std::path::Path;
@@ -126,10 +126,9 @@ impl Store {
     }
 }
 
-fn unpack(
-    from: &Path,
-    key_path: &Path,
-) -> Result<Vec<(EnrollmentRecord, Option<KeptCrops>)>, StoreError> {
+type Traveled = (EnrollmentRecord, Option<KeptCrops>);
+
+fn unpack(from: &Path, key_path: &Path) -> Result<Vec<Traveled>, StoreError> {
     let secret = key::read(key_path, Kind::TransferKey)?;
     let bytes = capped_file::read(from, MAX_FILE_LEN)?;
     let damaged = |error: &dyn std::fmt::Display| refused(from, &error.to_string());
@@ -142,14 +141,18 @@ fn unpack(
             "it was changed, or the key is not the one that was made with it",
         )
     })?;
-    let transfer = Transfer::decode(&plain).map_err(|error| damaged(&error))?;
+    people(&plain).map_err(|error| damaged(&error))
+}
+
+/// The people in what was sealed.
+pub(super) fn people(plain: &[u8]) -> Result<Vec<Traveled>, EnrollmentError> {
     let person = |traveler: &Traveler| {
-        let record = EnrollmentRecord::decode(&traveler.record).map_err(|error| damaged(&error))?;
+        let record = EnrollmentRecord::decode(&traveler.record)?;
         let crops = traveler.crops.as_ref();
-        let crops = crops.map(|crops| KeptCrops::decode(crops)).transpose();
-        Ok((record, crops.map_err(|error| damaged(&error))?))
+        let crops = crops.map(|crops| KeptCrops::decode(crops)).transpose()?;
+        Ok((record, crops))
     };
-    transfer.people.iter().map(person).collect()
+    Transfer::decode(plain)?.people.iter().map(person).collect()
 }
 
 fn refused(path: &Path, reason: &str) -> StoreError {

@@ -175,7 +175,7 @@ const ROWS: &[(&str, &str, &str)] = &[
 ];
 
 /// The example with every setting on.
-fn example() -> String {
+pub(crate) fn example() -> String {
     let text = fs::read_to_string("door.example.toml").unwrap();
     let on = |line: &str| match line.strip_prefix('#') {
         Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),

@@ -24,6 +24,8 @@ fn check(scene: &Scene, arguments: &str, detects: bool) {
             "peak_mib",
             "people",
             "quality_ms",
+            "release_max_us",
+            "release_us",
             "resident_mib",
             "search_ms",
             "start_ms"

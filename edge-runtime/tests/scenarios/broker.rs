@@ -11,7 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A busy machine with a slow disk takes long.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until something is so.
 pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -156,10 +156,7 @@ fn nothing_is_lost_while_the_broker_is_away_or_the_door_starts_again() {
     wait_for("everything", || listener.numbers().len() == 340);
     assert_eq!(listener.numbers(), one_to(340));
     wait_for("that it goes on is told", || {
-        reporter
-            .faults()
-            .iter()
-            .any(|event| *event == Event::BrokerFound)
+        reporter.faults().contains(&Event::BrokerFound)
     });
     reporter.end();
     assert_eq!(door.waiting(), 0);

@@ -5,22 +5,29 @@
     reason = "what a test needs and does not get fails the test"
 )]
 
+mod allocations;
 mod audit;
 mod bad_input;
 mod bad_settings;
+mod bad_start;
 mod bench;
 mod broker;
 mod broker_access;
 mod camera;
+mod chance;
+mod clock;
 mod command_line;
 mod contacts;
+mod day;
 mod detector;
 mod door;
 mod events;
 mod lock;
 mod metrics;
+mod mutate;
 mod networks;
 mod onnx;
+mod parsers;
 mod people;
 mod policies;
 mod quality;

@@ -30,7 +30,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 pub(crate) const EMBEDDING_LEN: usize = 64;
@@ -59,6 +59,8 @@ hold_ms = 150
 pub(crate) struct Scene {
     dir: TempDir,
     shots: u64,
+    /// The door's wall clock.
+    pub(crate) clock: fn() -> SystemTime,
 }
 
 /// What a run of the door did.
@@ -74,6 +76,7 @@ impl Scene {
         let scene = Self {
             dir: tempfile::tempdir().unwrap(),
             shots: 0,
+            clock: SystemTime::now,
         };
         fs::write(scene.path("door.toml"), DOOR_TOML).unwrap();
         for folder in ["frames", "photos"] {
@@ -225,6 +228,7 @@ impl Scene {
             keeper,
             watchdog: Watchdog::default(),
             interval: config.camera.interval(),
+            clock: self.clock,
         };
         let mut events = Vec::new();
         let ended = pipeline.run(camera, stop, &mut |event| {

@@ -117,3 +117,37 @@ fn from_a_read_only_disk_people_are_listed_and_nothing_is_changed() {
     );
     assert!(!said.contains(r#""subject":"ben""#), "{said}");
 }
+
+#[test]
+fn a_door_whose_log_finds_no_room_stops_locked() {
+    let (mut scene, [ada, ben]) = scene();
+    (0..2).for_each(|_| drop(scene.shoot("frames", "ada")));
+    let driver = "driver = \"simulated\"";
+    scene.configure(driver, &format!("{driver}\nfolder = \"pins\""));
+    // The pages that are free are used up first, by whoever gets them.
+    let script = format!(
+        "$DOOR enroll --config door.toml --subject ada {ada}
+         cat /dev/zero > disk/filler 2>/dev/null
+         for n in 1 2 3 4 5 6 7 8 9; do
+             $DOOR enroll --config door.toml --subject ben$n {ben} >/dev/null 2>&1
+         done
+         for n in $(seq 40); do
+             $DOOR run --config door.toml > told 2>&1 || {{ failed=$?; break; }}
+         done
+         echo status $failed; tail -n 3 told; tail -n 1 pins/relay; rm disk/filler
+         $DOOR run --config door.toml; echo status $?
+         $DOOR audit --verify --config door.toml"
+    );
+    let Some(said) = on_a_disk(&scene, &script) else {
+        return;
+    };
+    let (full, room) = said.split_once(" low\n").unwrap();
+    assert!(
+        full.contains("status 2") && full.contains("make room"),
+        "{said}"
+    );
+    assert!(
+        room.contains("status 0") && room.contains(r#""whole":true"#),
+        "{said}"
+    );
+}

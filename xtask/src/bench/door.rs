@@ -29,6 +29,8 @@ struct Bench {
     frame_p50_ms: f64,
     frame_p99_ms: f64,
     frames_per_s: f64,
+    release_us: f64,
+    release_max_us: f64,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +48,9 @@ struct Started {
 
 pub(super) fn rows(bundle: &Path) -> Result<Vec<Row>> {
     let runtime = workspace::build()?.join("edge-runtime");
+    let bundle = &bundle
+        .canonicalize()
+        .with_context(|| bundle.display().to_string())?;
     let mut bench = Command::new(&runtime);
     bench.args(["bench", "--json", "--bundle"]).arg(bundle);
     bench.args(["--people", &PEOPLE.to_string()]);
@@ -83,6 +88,8 @@ fn stages(measured: &Bench) -> Vec<Row> {
         ms("frame-p50", measured.frame_p50_ms),
         ms("frame-p99", measured.frame_p99_ms),
         Row::new("door/frames", measured.frames_per_s, "frames/s"),
+        ms("release", measured.release_us / 1e3),
+        ms("release-max", measured.release_max_us / 1e3),
     ]);
     rows
 }
@@ -151,18 +158,18 @@ mod tests {
     fn every_stage_has_a_row() {
         let json = r#"{"start_ms": 90.0, "detect_ms": null, "align_ms": 0.1, "quality_ms": 0.2, "embed_ms": 9.0,
             "search_ms": 0.3, "decide_ms": 0.001, "frame_p50_ms": 9.6, "frame_p99_ms": 12.0, "frames_per_s": 104.0,
-            "people": 1000, "resident_mib": 80.0, "peak_mib": 90.0}"#;
+            "release_us": 5.0, "release_max_us": 50.0, "people": 1000, "resident_mib": 80.0, "peak_mib": 90.0}"#;
         let measured: Bench = serde_json::from_str(json).unwrap();
         let names = |measured: &Bench| -> Vec<String> {
             stages(measured).into_iter().map(|row| row.name).collect()
         };
-        assert_eq!(names(&measured).len(), 8);
+        assert_eq!(names(&measured).len(), 10);
         let detect_ms = Some(2.0);
         let all = names(&Bench {
             detect_ms,
             ..measured
         });
-        assert_eq!((all.len(), all[0].as_str()), (9, "door/detect"));
+        assert_eq!((all.len(), all[0].as_str()), (11, "door/detect"));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use crate::door::{Contacts, Door, Lock, LockError, Strike};
 use crate::event::Event;
 use std::time::Duration;
 
-pub(super) struct State {
+/// A door that is kept, by a thread or by whoever tells the time.
+pub struct State {
     lock: Lock,
     contacts: Contacts,
     monitor: Monitor,
@@ -21,7 +22,8 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(lock: Lock, contacts: Contacts, door: &Door) -> Self {
+    /// A lock and the contacts around it.
+    pub fn new(lock: Lock, contacts: Contacts, door: &Door) -> Self {
         Self {
             lock,
             contacts,
@@ -36,7 +38,7 @@ impl State {
     }
 
     /// Locks if it is time to, and does what the contacts want.
-    pub(super) fn tick(&mut self, now: Duration) {
+    pub fn tick(&mut self, now: Duration) {
         match self.lock.tick(now) {
             Ok(true) => self.at_rest(now),
             Ok(false) => {}
@@ -65,7 +67,11 @@ impl State {
         !self.contacts.is_empty() && !self.lock.has_ended()
     }
 
-    pub(super) fn release(
+    /// As [`super::Keeper::release`].
+    ///
+    /// # Errors
+    /// [`LockError`] if the pin cannot be set.
+    pub fn release(
         &mut self,
         now: Duration,
         subject: String,
@@ -82,7 +88,11 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn end(&mut self, now: Duration) -> Result<(), LockError> {
+    /// As [`super::Keeper::end`].
+    ///
+    /// # Errors
+    /// [`LockError`] if the pin cannot be set.
+    pub fn end(&mut self, now: Duration) -> Result<(), LockError> {
         let was_released = self.lock.relock_at().is_some();
         if self.lock.has_ended() && !was_released {
             return Ok(());
@@ -100,11 +110,13 @@ impl State {
         self.panic.get_or_insert(reason);
     }
 
-    pub(super) fn take_events(&mut self) -> Vec<Event> {
+    /// What happened since the last time this was asked, in order.
+    pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    pub(super) fn take_fault(&mut self) -> Option<Fault> {
+    /// As [`super::Keeper::fault`].
+    pub fn take_fault(&mut self) -> Option<Fault> {
         let lock = self.lock_fault.take().map(Fault::Lock);
         lock.or_else(|| self.panic.clone().map(Fault::Panic))
     }
