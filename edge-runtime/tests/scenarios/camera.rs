@@ -133,10 +133,16 @@ fn stays_locked_while_the_camera_is_unplugged_and_opens_when_it_is_back() {
     assert!(ran.events[last..].iter().any(is_released));
     let gone = &ran.events[first..=last];
     assert!(!gone.iter().any(is_released));
-    // Whoever came in just before has the time of the first fault.
-    let faults = gone.iter().filter(|event| fault(event).is_some());
-    let locked = |event: &Event| matches!(event, Event::Frame(f) if f.lock == LockState::Locked);
-    assert!(faults.skip(1).all(locked));
+    // Whoever came in just before still has the time of the release; then it stays locked.
+    let released = ran.events[..first].iter().rposition(is_released).unwrap();
+    let relocked = |event: &Event| matches!(event, Event::Relocked { .. });
+    let rest = &ran.events[released..=last];
+    let relocked = rest.iter().position(relocked).unwrap();
+    let locked = |event: &Event| match event {
+        Event::Frame(frame) => frame.lock == LockState::Locked,
+        _ => true,
+    };
+    assert!(rest[relocked..].iter().all(locked));
     let reasons: Vec<_> = gone.iter().filter_map(fault).collect();
     assert!(reasons[0].contains("signal: 9"), "{reasons:?}");
     let why = "sh: it ended, exit status: 255: ERROR: *** no cameras available ***";
