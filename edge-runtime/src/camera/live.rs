@@ -163,6 +163,8 @@ impl Live {
             return Some(reason);
         };
         if since.elapsed() > self.times.stall {
+            // Once: a frame that was on its way must not have the next stream given up, too.
+            self.unusable = None;
             let time = self.times.stall;
             let reason = format!("{reason}; no frame could be used for {time:?}");
             self.shared.change(|state| state.give_up = Some(reason));
