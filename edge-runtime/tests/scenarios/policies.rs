@@ -157,7 +157,14 @@ fn the_events_of_a_run_are_all_that_its_decisions_need() {
     let config = scene.config();
     let mut decision = Decision::new(config.decide, config.access);
     let mut opened_for = Vec::new();
-    for frame in ran.frames() {
+    let frames = ran.frames();
+    for (i, frame) in frames.iter().enumerate() {
+        // A challenge that begins with a turned head asks to look ahead first, and for the side then.
+        let asked = frames[i..].iter().find_map(|frame| match frame.refusal {
+            Some(Refusal::TurnLeft) => Some(Side::Left),
+            Some(Refusal::TurnRight) => Some(Side::Right),
+            _ => None,
+        });
         let action = decision.step(&Look {
             at: Duration::from_millis(frame.at_ms),
             unix_s: frame.unix_s,
@@ -167,10 +174,7 @@ fn the_events_of_a_run_are_all_that_its_decisions_need() {
                 (None, _) => Observation::Nobody,
             },
             turn: frame.turn,
-            side: match frame.refusal {
-                Some(Refusal::TurnLeft) => Side::Left,
-                _ => Side::Right,
-            },
+            side: asked.unwrap_or(Side::Right),
         });
         match action {
             Action::Wait { agreeing, refusal } => {
