@@ -27,7 +27,7 @@ pub struct Parser {
 }
 
 /// All of them.
-pub const PARSERS: [Parser; 21] = [
+pub const PARSERS: [Parser; 22] = [
     // Files in an envelope: each is tried with its checksum made right as well.
     small("bundle", formats::bundle),
     small("record", formats::record),
@@ -48,6 +48,7 @@ pub const PARSERS: [Parser; 21] = [
     // What a camera and a network give.
     large("photo", pictures::photo, 512 << 20),
     small("mjpeg", camera::fuzzed::mjpeg),
+    large("jpeg", camera::fuzzed::jpeg, 512 << 20),
     small("yuyv", camera::fuzzed::yuyv),
     small("face", pictures::face),
     small("detections", detect::fuzzed::detections),

@@ -36,6 +36,7 @@ pub mod store;
 
 pub mod atomic_file;
 pub mod capped_file;
+mod contained;
 
 #[doc(hidden)]
 pub mod fuzzed;

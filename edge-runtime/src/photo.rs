@@ -1,6 +1,7 @@
 //! Photographs: JPEG and PNG files to upright RGB, within limits.
 
 use crate::capped_file::{self, ReadError};
+use crate::contained::contained;
 use crate::jpeg::{Walk, Walked};
 use image::error::{ImageError, LimitErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
@@ -61,7 +62,13 @@ pub fn read(path: &Path) -> Result<RgbImage, PhotoError> {
 /// # Errors
 /// [`PhotoError`], each variant with the name.
 pub fn from_bytes(bytes: &[u8], name: &Path) -> Result<RgbImage, PhotoError> {
-    decode(bytes).map_err(|fault| fault.at(name))
+    match contained(|| decode(bytes)) {
+        Ok(decoded) => decoded.map_err(|fault| fault.at(name)),
+        Err(reason) => Err(PhotoError::Damaged {
+            path: name.into(),
+            reason,
+        }),
+    }
 }
 
 /// What is wrong, before the path is known.

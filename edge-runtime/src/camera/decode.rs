@@ -2,11 +2,11 @@
 
 use super::settings::{Picture, Rotation};
 use super::yuyv;
+use crate::contained::contained;
 use crate::jpeg;
 use image::codecs::jpeg::JpegDecoder;
 use image::{DynamicImage, ImageDecoder, ImageError, RgbImage, imageops};
 use std::io::Cursor;
-use std::panic;
 
 /// A frame as a camera gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub(super) enum Coded {
 pub(super) fn decode(coded: &Coded, asked: &Picture) -> Result<RgbImage, String> {
     let image = match coded {
         // A decoder that panics must not end the door.
-        Coded::Jpeg(bytes) => panic::catch_unwind(|| from_jpeg(bytes, asked))
-            .unwrap_or_else(|panic| Err(format!("a garbled frame: {}", crate::said(&*panic))))?,
+        Coded::Jpeg(bytes) => contained(|| from_jpeg(bytes, asked))
+            .unwrap_or_else(|said| Err(format!("a garbled frame: {said}")))?,
         Coded::Yuyv { bytes, stride } => {
             yuyv::to_rgb(bytes, *stride, asked.width_px, asked.height_px)?
         }

@@ -1,6 +1,8 @@
 //! What a live camera may send, as fuzzers call it.
 
+use super::decode::{self, Coded};
 use super::mjpeg::Splitter;
+use super::settings::{Picture, Rotation};
 use super::yuyv;
 
 /// The first byte says how the others arrive: a pipe gives them in pieces of any length.
@@ -20,6 +22,19 @@ pub(crate) fn mjpeg(bytes: &[u8]) -> bool {
     }
     assert!(len <= stream.len(), "more bytes than came");
     frames > 0
+}
+
+/// A frame of 24 x 16 pixels.
+pub(crate) fn jpeg(bytes: &[u8]) -> bool {
+    let asked = Picture {
+        width_px: 24,
+        height_px: 16,
+        frames_per_second: 1.0,
+        rotation: Rotation::Clockwise90,
+    };
+    let image = decode::decode(&Coded::Jpeg(bytes.into()), &asked);
+    assert!(image.as_ref().map_or((16, 24), |i| i.dimensions()) == (16, 24));
+    image.is_ok()
 }
 
 /// The first three bytes say which size the camera has promised.

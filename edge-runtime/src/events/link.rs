@@ -41,8 +41,7 @@ pub(super) fn keep(settings: &MqttSettings, stop: &Receiver<()>, tell: impl Fn(L
     let mut wait = WAIT;
     loop {
         let started = Instant::now();
-        let session = panic::catch_unwind(AssertUnwindSafe(|| session(settings, &tell)));
-        let end = session.unwrap_or_else(|panic| End::Broken(crate::said(&*panic)));
+        let end = contained(|| session(settings, &tell)).unwrap_or_else(End::Broken);
         let heard = match end {
             End::Asked => {
                 tell(Link::Ended);

@@ -28,9 +28,8 @@ impl Plan {
         weights::unpack(graph)?;
         // Tract answers some impossible graphs with a panic (an output that no node makes, say);
         // nothing of its half-built state outlives the closure.
-        let built = panic::catch_unwind(AssertUnwindSafe(|| optimize(&proto, shape)));
-        let (plan, lens) =
-            built.unwrap_or_else(|panic| Err(NetworkError::Unsupported(crate::said(&*panic))))?;
+        let built = contained(|| optimize(&proto, shape));
+        let (plan, lens) = built.unwrap_or_else(|said| Err(NetworkError::Unsupported(said)))?;
         Ok(Self {
             plan,
             shape,

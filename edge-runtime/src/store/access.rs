@@ -136,11 +136,11 @@ pub(super) fn guarded<T>(
     path: &Path,
     job: impl FnOnce() -> Result<T, Fault>,
 ) -> Result<T, StoreError> {
-    match panic::catch_unwind(AssertUnwindSafe(job)) {
+    match contained(job) {
         Ok(done) => done.map_err(|fault| fault.of(path)),
-        Err(panic) => Err(StoreError::Damaged {
+        Err(reason) => Err(StoreError::Damaged {
             path: path.into(),
-            reason: crate::said(&*panic),
+            reason,
         }),
     }
 }

@@ -84,14 +84,10 @@ impl Shared {
         let mut pause = times.pause;
         while !self.state().stop {
             let opened = Instant::now();
-            let ended = panic::catch_unwind(AssertUnwindSafe(|| self.stream(source, times)));
-            let reason = match ended {
+            let reason = match contained(|| self.stream(source, times)) {
                 Ok(Ok(())) => return,
                 Ok(Err(reason)) => reason,
-                Err(panic) => {
-                    let said = crate::said(&*panic);
-                    format!("{}: the driver failed: {said}", source.name())
-                }
+                Err(said) => format!("{}: the driver failed: {said}", source.name()),
             };
             let good = self.change(|state| {
                 // What came before is old when the camera is back.

@@ -57,6 +57,7 @@ pub(super) fn of(name: &str) -> Examples {
         "claims" => (vec![b"\x061234\r\n98765 4\n\nx\n".to_vec()], 1),
         "photo" => (photos::all(), 4),
         "mjpeg" => (vec![photos::stream()], 1),
+        "jpeg" => (photos::jpegs(), 4),
         // Two by two pixels, in rows with a byte more.
         "yuyv" => (vec![[&[0, 1, 1][..], &[90; 10]].concat()], 1),
         "face" => (
