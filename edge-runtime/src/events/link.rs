@@ -5,11 +5,11 @@ use super::error::EventsError;
 use super::secure;
 use super::settings::MqttSettings;
 use super::state::AVAILABILITY;
+use crate::contained::contained;
 use rumqttc::{
     Client, ConnectReturnCode, ConnectionError, Event, LastWill, MqttOptions, Outgoing, Packet,
     QoS, TlsConfiguration, Transport,
 };
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 

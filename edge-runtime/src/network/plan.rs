@@ -1,8 +1,8 @@
 //! ONNX bytes to something that runs.
 
 use super::{NetworkError, weights};
+use crate::contained::contained;
 use prost::Message;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use tract_onnx::pb::{GraphProto, ModelProto, tensor_shape_proto::dimension, type_proto};
 use tract_onnx::prelude::*;

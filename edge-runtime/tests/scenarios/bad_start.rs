@@ -250,3 +250,27 @@ fn a_door_whose_output_is_full_stops_locked() {
     let log = call(&scene, "audit --json --config door.toml").json();
     assert!(log.iter().all(|entry| entry["what"] != "opened"));
 }
+
+/// A file that a fuzzer made, which makes the decoder panic.
+const PANICS_A_DECODER: &[u8] = include_bytes!("panics_a_decoder.jpg");
+
+#[test]
+fn a_frame_that_makes_a_decoder_panic_does_not_end_the_door() {
+    let read = std::panic::catch_unwind(|| image::load_from_memory(PANICS_A_DECODER));
+    assert!(
+        read.is_err(),
+        "a decoder that does not panic proves nothing"
+    );
+    let mut scene = Scene::new();
+    scene.enroll("ada");
+    (0..2).for_each(|_| drop(scene.shoot("frames", "ada")));
+    fs::write(scene.path("frames/000.jpg"), PANICS_A_DECODER).unwrap();
+    let said = Command::new(PROGRAM)
+        .args(["run", "--config"])
+        .arg(scene.path("door.toml"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(said.stdout).unwrap();
+    assert!(told.contains("RELEASED for ada"), "{told}");
+    assert_eq!(said.status.code(), Some(0), "{told}");
+}

@@ -2,7 +2,7 @@
 
 use super::super::decode::Coded;
 use super::{Source, Stream, Times};
-use std::panic::{self, AssertUnwindSafe};
+use crate::contained::contained;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 

@@ -31,13 +31,15 @@ pub(super) fn all() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Those that a camera could send.
+pub(super) fn jpegs() -> Vec<Vec<u8>> {
+    let is_jpeg = |file: &Vec<u8>| file.starts_with(b"\xFF\xD8");
+    all().into_iter().filter(is_jpeg).collect()
+}
+
 /// Two JPEGs, in pieces of 51 bytes.
 pub(super) fn stream() -> Vec<u8> {
-    let jpegs = all()
-        .into_iter()
-        .filter(|file| file.starts_with(b"\xFF\xD8"));
-    let two: Vec<_> = jpegs.take(2).collect();
-    [&[50][..], &two.concat()].concat()
+    [&[50][..], &jpegs()[..2].concat()].concat()
 }
 
 /// Makes the checksums of a PNG's chunks right, up to the first that is cut off.
