@@ -153,6 +153,8 @@ fn the_events_of_a_run_are_all_that_its_decisions_need() {
     }
     let policy = "within_ms = 60000\nlasts_ms = 1\nat_most_ms = 1\nrefusals = 1\n";
     scene.add(&format!("[decide.lockout]\n{policy}"));
+    // Slow enough for a lockout to end, and for the lock to lock, before the next person comes.
+    scene.configure("frames_per_second = 0", "frames_per_second = 20");
     let ran = scene.run(None);
     let config = scene.config();
     let mut decision = Decision::new(config.decide, config.access);
