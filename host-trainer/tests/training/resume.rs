@@ -26,8 +26,13 @@ fn a_run_that_was_stopped_ends_with_the_same_weights() {
     };
     let first = told();
     assert!(train(dir.path(), &whole, "parts").status.success());
-    assert_eq!(told(), first);
-    assert!(first.iter().all(|figure| *figure > 0.0), "{first:?}");
+    // JSON's numbers are read to the last bit but one.
+    for (again, figure) in told().into_iter().zip(first) {
+        assert!(
+            figure > 0.0 && (again / figure - 1.0).abs() < 1e-12,
+            "{again} {figure}"
+        );
+    }
 }
 
 #[test]
