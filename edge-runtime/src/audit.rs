@@ -221,25 +221,10 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::LockState;
+    use crate::event::tests as event;
 
     fn frame(at_ms: u64, outcome: Outcome) -> Event {
-        Event::Frame(FrameEvent {
-            frame: "x.png".into(),
-            at_ms,
-            latency_ms: 0,
-            unix_s: 0,
-            turn: None,
-            refusal: None,
-            subject: None,
-            score: None,
-            threshold: 0.5,
-            agreeing: 0,
-            needed: 2,
-            outcome,
-            reason: "because".into(),
-            lock: LockState::Locked,
-        })
+        Event::Frame(event::frame(at_ms, outcome))
     }
 
     #[test]

@@ -21,9 +21,10 @@ pub(crate) fn contained<T>(job: impl FnOnce() -> T) -> Result<T, String> {
     done.map_err(|panic| crate::said(&*panic))
 }
 
-/// Whether a panic of this thread is an answer now.
-pub(crate) fn is_contained() -> bool {
-    CONTAINED.get()
+/// Whether a panic of this thread is an answer; another one before it is caught is not, for then
+/// the process aborts.
+pub(crate) fn excuse() -> bool {
+    CONTAINED.replace(false)
 }
 
 #[cfg(test)]
@@ -34,10 +35,10 @@ mod tests {
     fn a_panic_is_contained_within_the_job_and_not_behind_it() {
         let within = contained(|| {
             let inner: Result<(), _> = contained(|| panic!("as a decoder might"));
-            (inner, is_contained())
+            (inner, excuse(), excuse())
         });
         let inner = Err("as a decoder might".to_owned());
-        assert_eq!(within, Ok((inner, true)));
-        assert!(!is_contained());
+        assert_eq!(within, Ok((inner, true, false)));
+        assert!(!excuse());
     }
 }

@@ -236,8 +236,28 @@ impl Input {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A frame of nobody in particular.
+    pub(crate) fn frame(at_ms: u64, outcome: Outcome) -> FrameEvent {
+        FrameEvent {
+            frame: "x.png".into(),
+            at_ms,
+            latency_ms: 0,
+            unix_s: 0,
+            turn: None,
+            refusal: None,
+            subject: None,
+            score: None,
+            threshold: 0.5,
+            agreeing: 0,
+            needed: 2,
+            outcome,
+            reason: "because".into(),
+            lock: LockState::Locked,
+        }
+    }
 
     #[test]
     fn the_json_is_this() {

@@ -48,7 +48,7 @@ pub const PARSERS: [Parser; 22] = [
     // What a camera and a network give.
     large("photo", pictures::photo, 512 << 20),
     small("mjpeg", camera::fuzzed::mjpeg),
-    large("jpeg", camera::fuzzed::jpeg, 512 << 20),
+    small("jpeg", camera::fuzzed::jpeg),
     small("yuyv", camera::fuzzed::yuyv),
     small("face", pictures::face),
     small("detections", detect::fuzzed::detections),

@@ -15,6 +15,7 @@ pub mod photo;
 
 pub mod detect;
 pub mod face;
+pub mod find;
 pub mod network;
 pub mod quality;
 

@@ -1,6 +1,7 @@
 //! The loop: camera, detect, align, embed, identify, decide, actuate, event.
 
 mod ahead;
+mod busy;
 mod ended;
 mod sight;
 mod watch;

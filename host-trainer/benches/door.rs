@@ -14,14 +14,14 @@ use shared::bundle::{Bundle, Manifest, OperatingPoint, Precision, Provenance, Se
 use shared::detector::{DetectorManifest, FrameSpec};
 use shared::digest::Digest;
 use shared::preprocess::{InputSpec, PixelOrder};
-use std::path::PathBuf;
+use std::path::Path;
 use tch::Device;
 
 const PRECISION: Precision = Precision::Int8Weights;
 const EMBEDDING_LEN: u32 = 128;
 
 fn main() {
-    let folder = target().join("bench-models");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-models");
     std::fs::create_dir_all(&folder).expect("the target directory can be written to");
     let (manifest, model) = face_finder();
     let bundle = embedder().with_detector(manifest, model);
@@ -96,14 +96,4 @@ fn face_finder() -> (DetectorManifest, Vec<u8>) {
     manifest.threshold = best * 0.999;
     manifest.self_test = frames(&manifest);
     (manifest, model)
-}
-
-/// Where cargo builds to: the program lies in `<target>/<profile>/deps/`.
-fn target() -> PathBuf {
-    let program = std::env::current_exe().expect("this program has a path");
-    program
-        .ancestors()
-        .nth(3)
-        .expect("below the target directory")
-        .into()
 }

@@ -12,11 +12,11 @@ use shared::align::AlignedFace;
 use shared::bundle::Precision;
 use shared::preprocess::InputSpec;
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::Path;
 use tch::Device;
 
 fn embedding(criterion: &mut Criterion) {
-    let folder = target().join("bench-models");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-models");
     std::fs::create_dir_all(&folder).expect("the target directory can be written to");
     let mut group = criterion.benchmark_group("embedding");
     group.sample_size(20);
@@ -56,16 +56,6 @@ fn embedding(criterion: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-/// Where cargo builds to: the benchmark lies in `<target>/<profile>/deps/`.
-fn target() -> PathBuf {
-    let program = std::env::current_exe().expect("this program has a path");
-    program
-        .ancestors()
-        .nth(3)
-        .expect("below the target directory")
-        .into()
 }
 
 criterion_group!(benches, embedding);

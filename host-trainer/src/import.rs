@@ -65,6 +65,14 @@ pub enum ImportError {
         /// What does not fit.
         source: NetworkError,
     },
+    /// No better than chance.
+    #[error("{} tells nobody apart on these photographs: check pixel_order, mean and std in {}, and that they are faces", onnx.display(), file.display())]
+    Blind {
+        /// The network.
+        onnx: PathBuf,
+        /// The description.
+        file: PathBuf,
+    },
     /// The photographs.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -137,6 +145,13 @@ pub fn import(
         source,
     })?;
     let set = folder_set(folders, input.template, cache)?;
+    let operating_points = door_thresholds(&network, &HeldOut::all(&set))?;
+    if operating_points.iter().all(|p| p.fmr + p.fnmr >= 1.0) {
+        return Err(ImportError::Blind {
+            onnx: onnx.into(),
+            file: file.into(),
+        });
+    }
     let manifest = Manifest {
         backbone: name.clone(),
         precision: Precision::F32,
@@ -144,7 +159,7 @@ pub fn import(
         embedding_len,
         mirror_sum,
         model_digest: network.model(),
-        operating_points: door_thresholds(&network, &HeldOut::all(&set))?,
+        operating_points,
         self_test: self_test(&network).map_err(MeasureError::from)?,
         provenance: Provenance {
             recipe: name,

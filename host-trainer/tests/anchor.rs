@@ -6,8 +6,7 @@
 use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::network::Network;
 use host_trainer::evaluate::{pairs, protocol};
-use shared::align::AlignTemplate;
-use shared::preprocess::{InputSpec, PixelOrder};
+use host_trainer::import::NetworkFile;
 use std::io::Write;
 use std::path::Path;
 
@@ -27,14 +26,11 @@ fn a_network_trained_elsewhere_reaches_its_lfw_accuracy_on_our_crops() {
         );
         return;
     }
-    // ImageNet's mean and deviation, in units of the pixel.
-    let input = InputSpec {
-        template: AlignTemplate::Arcface112x112,
-        pixel_order: PixelOrder::Rgb,
-        mean: [123.675, 116.28, 103.53],
-        std: [58.395, 57.12, 57.375],
-    };
-    let network = Network::from_onnx(&std::fs::read(onnx).unwrap(), &input, 128, true).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("networks/mobilefacenet-ms1m.toml");
+    let (fed, _) = NetworkFile::read(&file).unwrap();
+    let onnx = std::fs::read(onnx).unwrap();
+    let len = fed.embedding_len as usize;
+    let network = Network::from_onnx(&onnx, &fed.input, len, fed.mirror_sum).unwrap();
     let pairs = pairs::read(&lfw.join("pairs.txt")).unwrap();
     let images = lfw.join("images");
     let landmarks = LandmarkTable::beside(&images, None).unwrap();

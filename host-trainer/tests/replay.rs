@@ -4,15 +4,20 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use edge_runtime::bundle::{self, Loaded};
+use edge_runtime::event::Outcome;
 use edge_runtime::landmarks::LandmarkTable;
+use edge_runtime::network::Network;
 use host_trainer::backbone::graph::Activation;
 use host_trainer::backbone::{Module, mobilefacenet};
+use host_trainer::evaluate::enrolled_counts;
 use host_trainer::export;
 use host_trainer::generator::Generator;
 use host_trainer::replay::{Finder, Sight, see};
 use serde_json::Value;
+use shared::align::AlignTemplate;
 use shared::bundle::Precision;
 use shared::embedding::Embedding;
+use shared::preprocess::InputSpec;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -108,7 +113,7 @@ fn counted(dir: &Path, threshold: f32) -> (u64, u64, u64) {
         let all = (0..PICTURES).map(|p| sight(dir, &loaded, &table, [person, p]));
         let all: Vec<_> = all.collect();
         let embedding = |p: &usize| &all[*p].as_ref().unwrap().template.embedding;
-        let good = |p: &usize| all[*p].as_ref().is_some_and(|s| s.flaw.is_none());
+        let good = |p: &usize| all[*p].as_ref().is_some_and(|s| s.enrollable);
         let mut usable: Vec<usize> = (0..PICTURES).filter(good).collect();
         let mean = |p: &[usize]| Embedding::sum(p.iter().map(embedding)).unwrap();
         let nearer_to_another = |chosen: &[usize], p: &usize| {
@@ -148,6 +153,15 @@ fn a_foreign_network_becomes_a_bundle_that_a_door_is_counted_with() {
     assert_eq!(
         (&*provenance.recipe, &*provenance.recipe_toml),
         ("small", NETWORK)
+    );
+
+    // Each of ten people's two means of three against the 54 pictures of the others.
+    let points = &loaded.manifest.operating_points;
+    let counted_pairs = enrolled_counts(&[6; 10]);
+    assert!(
+        points
+            .iter()
+            .all(|p| (p.genuine_pairs, p.impostor_pairs) == counted_pairs)
     );
 
     let replay = "replay --bundle model.bundle --images door/images --landmarks door/landmarks.csv";
@@ -203,6 +217,70 @@ fn a_foreign_network_becomes_a_bundle_that_a_door_is_counted_with() {
         "{}",
         errors(&blind)
     );
+}
+
+/// Moves the noses of a table by so many eye distances.
+fn turned(table: &Path, by: f32) -> LandmarkTable {
+    let text = fs::read_to_string(table).unwrap();
+    let mut lines = text.lines();
+    let mut turned = lines.next().unwrap().to_owned() + "\n";
+    for line in lines {
+        let mut fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+        let number = |i: usize| fields[i].parse::<f32>().unwrap();
+        let eyes = (number(4) - number(2)).hypot(number(5) - number(3));
+        fields[6] = ((number(2) + number(4)) / 2.0 + by * eyes).to_string();
+        turned += &(fields.join(",") + "\n");
+    }
+    LandmarkTable::from_bytes(turned.as_bytes(), table).unwrap()
+}
+
+#[test]
+fn a_photograph_is_seen_as_the_door_and_as_an_enrollment_see_it() {
+    let dir = with_network();
+    done(dir.path(), "synthesize --people 8 --pictures 1 --out door");
+    let network = fs::read(dir.path().join("small.onnx")).unwrap();
+    let input = InputSpec::rgb_128(AlignTemplate::Arcface112x112);
+    let network = Network::from_onnx(&network, &input, 16, false).unwrap();
+    let csv = dir.path().join("door/landmarks.csv");
+    // Enrollment takes heads that are turned by 0.4 at most, the door by 0.6.
+    let counts = [0.0, 0.5, 0.9].map(|by| {
+        let table = turned(&csv, by);
+        let seen = (0..8).map(|person| {
+            let name = format!("p{person:06}/0000.png");
+            see(
+                &dir.path().join("door/images"),
+                &name,
+                Finder::Table(&table),
+                &network,
+            )
+        });
+        let seen: Vec<_> = seen.collect();
+        let compared = seen.iter().flatten().count();
+        let enrollable = seen.iter().flatten().filter(|s| s.enrollable).count();
+        let poor = seen.iter().flat_map(|s| s.as_ref().err());
+        let poor = poor.filter(|u| u.outcome == Outcome::PoorFace).count();
+        (compared, enrollable, poor)
+    });
+    let [ahead, aside, away] = counts;
+    assert!(ahead.1 >= 4 && ahead.0 >= ahead.1, "{counts:?}");
+    assert!(aside.0 >= 4 && aside.1 == 0, "{counts:?}");
+    assert_eq!(away, (0, 0, 8), "{counts:?}");
+    let header = fs::read_to_string(&csv)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .to_owned()
+        + "\n";
+    let nobody = LandmarkTable::from_bytes(header.as_bytes(), &csv).unwrap();
+    let images = dir.path().join("door/images");
+    let unseen = see(
+        &images,
+        "p000000/0000.png",
+        Finder::Table(&nobody),
+        &network,
+    );
+    assert_eq!(unseen.err().unwrap().outcome, Outcome::NoFace);
 }
 
 #[test]

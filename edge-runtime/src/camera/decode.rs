@@ -126,6 +126,15 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_of_the_decoder_is_a_garbled_frame() {
+        let bytes = include_bytes!("../../tests/scenarios/panics_a_decoder.jpg");
+        let asked = asked(24, 16, Rotation::None);
+        let told = decode(&Coded::Jpeg(bytes.to_vec()), &asked).unwrap_err();
+        let said = told.strip_prefix("a garbled frame: ");
+        assert!(said.is_some_and(|said| !said.contains("JPEG")), "{told}");
+    }
+
+    #[test]
     fn a_picture_is_turned_upright() {
         // Two pixels side by side, white and black.
         let coded = Coded::Yuyv {

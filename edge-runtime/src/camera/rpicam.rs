@@ -153,15 +153,16 @@ impl Recording {
                 Ok(None) | Err(_) => break None,
             }
         };
-        while self.hear(Duration::ZERO) {}
         let how = match status {
             Some(status) => {
                 self.reaped = true;
-                self.kill();
                 status.to_string()
             }
             None => "it closed its output".into(),
         };
+        // First what it started, which may go on talking.
+        self.kill();
+        while Instant::now() < deadline && self.hear(Duration::ZERO) {}
         let said = String::from_utf8_lossy(&self.said);
         let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
         let last = last.unwrap_or("it said nothing");

@@ -32,19 +32,24 @@ impl Source for V4l2 {
         let named = |reason| format!("{}: {reason}", self.name());
         let device = open_device(self).map_err(named)?;
         let stride = set_format(&device, self).map_err(named)?;
-        let started = start(&device);
-        let stream = started.map_err(|error| {
+        let busy = |error: io::Error| {
             named(format!(
                 "cannot be started: {error}; end other programs that use it, or plug it in elsewhere"
             ))
-        })?;
-        Ok(Buffers {
+        };
+        let stream = prepared(&device).map_err(busy)?;
+        // Held before it is started: a stream that fails then must not panic when it is dropped.
+        let mut buffers = Buffers {
             name: self.name(),
             format: self.format,
             stride,
             device,
             stream: Some(stream),
-        })
+        };
+        if let Some(stream) = &mut buffers.stream {
+            stream.start().map_err(busy)?;
+        }
+        Ok(buffers)
     }
 }
 
@@ -90,7 +95,7 @@ fn set_format(device: &Device, camera: &V4l2) -> Result<usize, String> {
     Ok((given.stride as usize).max(2 * width as usize))
 }
 
-fn start(device: &Device) -> io::Result<mmap::Stream<'static>> {
+fn prepared(device: &Device) -> io::Result<mmap::Stream<'static>> {
     let mut stream = mmap::Stream::with_buffers(device, Type::VideoCapture, BUFFERS)?;
     stream.set_timeout(HAND_OVER);
     // The first one is queued by the first read. There may be fewer than asked for.
@@ -99,7 +104,6 @@ fn start(device: &Device) -> io::Result<mmap::Stream<'static>> {
             break;
         }
     }
-    stream.start()?;
     Ok(stream)
 }
 

@@ -140,6 +140,14 @@ fn frame(path: &std::path::Path, loaded: &Loaded) -> Result<(RgbImage, Landmarks
         Some((image, Landmarks(recorded.landmarks.0.map(double))))
     };
     if let Some(found) = bundle.detector().and_then(|(manifest, _)| frame(manifest)) {
+        let detector = loaded.detector.as_ref();
+        let faces = detector.map_or(Ok(Vec::new()), |detector| detector.detect(&found.0))?;
+        // Where no face is found, none is looked at closely, and the times would be too short.
+        anyhow::ensure!(
+            !faces.is_empty(),
+            "{}: its detector does not find its own self-test face in a frame twice as large, so a frame cannot be timed",
+            path.display()
+        );
         return Ok(found);
     }
     let template = loaded.manifest.input.template;

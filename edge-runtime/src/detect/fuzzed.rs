@@ -1,7 +1,9 @@
 //! What a network may give for a frame, as fuzzers call it.
 
 use super::decode::{self, Grid};
+use super::view::View;
 use crate::fuzzed::floats;
+use image::RgbImage;
 use shared::detector::{CellOrder, DetectorLayout, DetectorLevel, FrameSpec, ScoreKind};
 use shared::preprocess::PixelOrder;
 
@@ -46,6 +48,11 @@ pub(crate) fn detections(bytes: &[u8]) -> bool {
             "{face:?}"
         );
         assert!(face.side.is_finite() && face.side > 0.0, "{face:?}");
+        // However small the face is, a close look takes no more than what the network takes.
+        let image = RgbImage::new(128, 96);
+        if let Some(view) = View::around(&image, face, 0.8, &input) {
+            assert_eq!(view.of(&image, &input).len(), input.rgb_len());
+        }
     }
     !faces.is_empty()
 }

@@ -8,6 +8,9 @@ use shared::align::Point;
 use shared::detector::FrameSpec;
 use std::borrow::Cow;
 
+/// Smaller faces are not seen better by it, and cost as much memory as their smallness is.
+const MOST_ZOOM: f32 = 4.0;
+
 /// A rectangle of a frame, scaled, with black around.
 pub(super) struct View {
     /// Left, top, width, height, in pixels of the frame.
@@ -45,7 +48,7 @@ impl View {
     ) -> Option<Self> {
         let square = Square::of(&face.landmarks)?;
         let sides = [input.width, input.height].map(f32::from);
-        let zoom = side * sides[0].min(sides[1]) / square.side;
+        let zoom = (side * sides[0].min(sides[1]) / square.side).min(MOST_ZOOM);
         let center = [square.center.x, square.center.y];
         let frame = [frame.width(), frame.height()];
         let (mut from, mut to) = ([0; 4], [0; 4]);

@@ -4,7 +4,7 @@
 mod state;
 
 use super::{Contacts, Door, Lock, LockError};
-use crate::contained::is_contained;
+use crate::contained::excuse;
 use crate::event::Event;
 pub use state::State;
 use std::io;
@@ -140,7 +140,7 @@ impl SafeState {
         let shared = self.0.clone();
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if is_contained() {
+            if excuse() {
                 return;
             }
             shared.fail_soon(crate::said(info.payload()));

@@ -117,3 +117,43 @@ fn whole(settings: &MqttSettings, node: &str, object: &str, mut entity: Value) -
     entity["origin"] = json!({ "name": "Facelatch", "sw_version": version });
     entity
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{ALL, settings};
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn home_assistant_can_only_look() {
+        let all = messages(&settings(""), ALL);
+        assert_eq!(all.len(), 9);
+        assert_eq!(messages(&settings(""), Fitted::default()).len(), 5);
+        let mut ids = Vec::new();
+        for (topic, payload) in &all {
+            assert!(!payload.contains("command"), "{payload}");
+            let entity: Value = serde_json::from_str(payload).unwrap();
+            let id = entity["unique_id"].as_str().unwrap().to_owned();
+            let (component, object) = topic
+                .strip_prefix("homeassistant/")
+                .and_then(|t| t.strip_suffix("/config"))
+                .and_then(|t| t.split_once("/facelatch_front/"))
+                .unwrap();
+            assert!(["binary_sensor", "sensor", "event"].contains(&component));
+            assert_eq!(id, format!("facelatch_front_{object}"));
+            assert_eq!(entity["availability_topic"], "facelatch/front/availability");
+            assert_eq!(entity["device"]["identifiers"], json!(["facelatch_front"]));
+            assert!(
+                entity["state_topic"]
+                    .as_str()
+                    .unwrap()
+                    .starts_with("facelatch/front/")
+            );
+            ids.push(id);
+        }
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), all.len());
+        assert!(messages(&settings("discovery_prefix = \"\""), ALL).is_empty());
+    }
+}

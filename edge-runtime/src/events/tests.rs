@@ -1,30 +1,18 @@
 //! What others are told, and what they are not.
 
-use super::discovery;
 use super::notice::{Kind, Notice};
 use super::notices::Notices;
 use super::settings::MqttSettings;
 use super::state::{Fitted, State};
 use crate::decide::Refusal;
-use crate::event::{Event, FrameEvent, Input, LockState, Outcome};
-use serde_json::{Value, json};
+use crate::event::{self, Event, FrameEvent, Input, Outcome};
+use serde_json::json;
 
 fn frame(at_ms: u64, outcome: Outcome, refusal: Option<Refusal>) -> Event {
     Event::Frame(FrameEvent {
-        frame: "x.png".into(),
-        at_ms,
-        latency_ms: 0,
-        unix_s: 0,
-        turn: None,
         refusal,
         subject: (outcome == Outcome::Match).then(|| "ada".into()),
-        score: None,
-        threshold: 0.5,
-        agreeing: 0,
-        needed: 2,
-        outcome,
-        reason: "because".into(),
-        lock: LockState::Locked,
+        ..event::tests::frame(at_ms, outcome)
     })
 }
 
@@ -76,12 +64,12 @@ fn every_event() -> Vec<Event> {
     ]
 }
 
-const ALL: Fitted = Fitted {
+pub(super) const ALL: Fitted = Fitted {
     sensor: true,
     tamper: true,
 };
 
-fn settings(more: &str) -> MqttSettings {
+pub(super) fn settings(more: &str) -> MqttSettings {
     let toml = format!("host = \"broker.lan\"\ndoor = \"front\"\n{more}");
     toml::from_str(&toml).unwrap()
 }
@@ -291,40 +279,4 @@ fn the_state_follows_the_notices() {
         bare.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
         ["lock", "health"]
     );
-}
-
-#[test]
-fn home_assistant_can_only_look() {
-    let messages = discovery::messages(&settings(""), ALL);
-    assert_eq!(messages.len(), 9);
-    assert_eq!(
-        discovery::messages(&settings(""), Fitted::default()).len(),
-        5
-    );
-    let mut ids = Vec::new();
-    for (topic, payload) in &messages {
-        assert!(!payload.contains("command"), "{payload}");
-        let entity: Value = serde_json::from_str(payload).unwrap();
-        let id = entity["unique_id"].as_str().unwrap().to_owned();
-        let (component, object) = topic
-            .strip_prefix("homeassistant/")
-            .and_then(|t| t.strip_suffix("/config"))
-            .and_then(|t| t.split_once("/facelatch_front/"))
-            .unwrap();
-        assert!(["binary_sensor", "sensor", "event"].contains(&component));
-        assert_eq!(id, format!("facelatch_front_{object}"));
-        assert_eq!(entity["availability_topic"], "facelatch/front/availability");
-        assert_eq!(entity["device"]["identifiers"], json!(["facelatch_front"]));
-        assert!(
-            entity["state_topic"]
-                .as_str()
-                .unwrap()
-                .starts_with("facelatch/front/")
-        );
-        ids.push(id);
-    }
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), messages.len());
-    assert!(discovery::messages(&settings("discovery_prefix = \"\""), ALL).is_empty());
 }

@@ -1,19 +1,23 @@
 //! Capture and detection, each on a thread of its own: while one face is compared, the next frame
 //! is searched for a face, and the one after it is read.
 
+use super::busy::Busy;
+use super::ended::RunError;
 use super::millis;
-use super::sight::Sight;
-use crate::camera::{Face, Frame};
-use crate::detect::{Detector, NotOneFace};
-use crate::event::Outcome;
-use crate::face::{self, FaceError};
+use crate::camera::Frame;
+use crate::detect::Detector;
+use crate::find::{self, Unseen};
 use crate::quality::Limits;
 use shared::align::{AlignTemplate, AlignedFace, Landmarks};
 use std::io;
 use std::panic;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+/// How long the camera is waited for when the door ends: a driver may hang.
+const CLOSING: Duration = Duration::from_secs(4);
 
 /// A frame that was searched for a face.
 pub(super) struct Searched {
@@ -23,18 +27,22 @@ pub(super) struct Searched {
     /// all that a decision needs.
     pub(super) at: Duration,
     /// The face to compare and where it was, or why there is none.
-    pub(super) face: Result<(AlignedFace, Landmarks), Sight>,
+    pub(super) face: Result<(AlignedFace, Landmarks), Unseen>,
 }
 
 /// The two threads. They end when the frames do, or when nobody takes faces any more.
 pub(super) struct Ahead {
-    faces: Receiver<Searched>,
+    faces: Option<Receiver<Searched>>,
     detection: Option<JoinHandle<()>>,
+    /// How long each has been at one frame.
+    busy: [(&'static str, Arc<Busy>); 2],
+    /// The camera is closed when the other ends of these are gone.
+    capturing: Option<(Sender<()>, Receiver<()>)>,
 }
 
 impl Ahead {
-    /// Starts both; frames come no faster than one in `interval`, and none is taken before the one
-    /// before it is being searched, so that what is decided upon is never old.
+    /// Starts both; frames come no faster than one in `interval`. There is no queue: at most two
+    /// frames wait, so it is their age that must be looked at, not their number.
     ///
     /// # Errors
     /// The system gives no threads.
@@ -46,12 +54,28 @@ impl Ahead {
     ) -> io::Result<Self> {
         let (to_search, taken) = sync_channel(0);
         let (to_compare, faces) = sync_channel(0);
+        let (running, stop) = mpsc::channel();
+        let (open, closed) = mpsc::channel();
+        let busy = [
+            ("the camera", Arc::default()),
+            ("detection", Arc::default()),
+        ];
+        let [(_, capturing), (_, detecting)] = busy.clone();
         let capture = thread::Builder::new().name("capture".into());
-        let capture = capture.spawn(move || take(frames, interval, started, &to_search))?;
+        let capture = capture.spawn(move || {
+            let _open = open;
+            let to = Capture {
+                to: to_search,
+                stop,
+                busy: capturing,
+            };
+            to.take(frames, interval);
+        })?;
         let detection = thread::Builder::new().name("detection".into());
         let detection = detection.spawn(move || {
-            for (at, frame) in taken.iter() {
-                if to_compare.send(search.face_in(frame, at)).is_err() {
+            for frame in taken.iter() {
+                let searched = detecting.at(|| search.face_in(frame, started));
+                if to_compare.send(searched).is_err() {
                     return;
                 }
             }
@@ -61,43 +85,71 @@ impl Ahead {
             }
         })?;
         Ok(Self {
-            faces,
+            faces: Some(faces),
             detection: Some(detection),
+            busy,
+            capturing: Some((running, closed)),
         })
     }
 
     /// The next face, if it is there in time; `Disconnected` when the frames have ended.
     ///
     /// # Errors
-    /// What a thread that panicked said.
+    /// [`RunError::Panic`] of a thread, or [`RunError::Hangs`].
     pub(super) fn next(
         &mut self,
         within: Duration,
-    ) -> Result<Result<Searched, RecvTimeoutError>, String> {
-        let next = self.faces.recv_timeout(within);
+    ) -> Result<Result<Searched, RecvTimeoutError>, RunError> {
+        let ended = Err(RecvTimeoutError::Disconnected);
+        let next = self.faces.as_ref().map(|faces| faces.recv_timeout(within));
+        let next = next.unwrap_or(ended);
         if matches!(next, Err(RecvTimeoutError::Disconnected))
             && let Some(Err(panic)) = self.detection.take().map(JoinHandle::join)
         {
-            return Err(crate::said(&*panic));
+            return Err(RunError::Panic(crate::said(&*panic)));
         }
-        Ok(next)
+        match self.busy.iter().find(|(_, busy)| busy.hangs()) {
+            Some((stage, _)) if next.is_err() => Err(RunError::Hangs(stage)),
+            _ => Ok(next),
+        }
     }
 }
 
-fn take(
-    frames: impl Iterator<Item = Frame>,
-    interval: Duration,
-    started: Instant,
-    to: &SyncSender<(Duration, Frame)>,
-) {
-    let mut due = started.elapsed();
-    for frame in frames {
-        let at = Duration::from_millis(millis(started.elapsed()));
-        if to.send((at, frame)).is_err() {
-            return;
+impl Drop for Ahead {
+    /// Waits until the camera is closed: a program behind it must not outlive the door.
+    fn drop(&mut self) {
+        self.faces = None;
+        if let Some((running, closed)) = self.capturing.take() {
+            drop(running);
+            let _ = closed.recv_timeout(CLOSING);
         }
-        due = due.saturating_add(interval);
-        thread::sleep(due.saturating_sub(started.elapsed()));
+    }
+}
+
+/// Where frames go.
+struct Capture {
+    to: SyncSender<Frame>,
+    /// Disconnected when there are to be no more.
+    stop: Receiver<()>,
+    busy: Arc<Busy>,
+}
+
+impl Capture {
+    fn take(self, mut frames: impl Iterator<Item = Frame>, interval: Duration) {
+        let mut due = Instant::now();
+        while let Some(frame) = self.busy.at(|| frames.next()) {
+            if self.to.send(frame).is_err() {
+                return;
+            }
+            // What was missed in a pause is not made up for.
+            let now = Instant::now();
+            let next = due.checked_add(interval).map(|next| next.max(now));
+            let wait = next.map_or(Duration::MAX, |next| next - now);
+            due = next.unwrap_or(due);
+            if self.stop.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+        }
     }
 }
 
@@ -110,31 +162,19 @@ pub(super) struct Search {
 }
 
 impl Search {
-    fn face_in(&self, frame: Frame, at: Duration) -> Searched {
+    fn face_in(&self, frame: Frame, started: Instant) -> Searched {
+        let at = frame.taken.saturating_duration_since(started);
         Searched {
             face: self.detect_and_align(&frame),
             name: frame.name,
-            at,
+            at: Duration::from_millis(millis(at)),
         }
     }
 
-    fn detect_and_align(&self, frame: &Frame) -> Result<(AlignedFace, Landmarks), Sight> {
-        let content = frame.content.as_ref();
-        let content = content.map_err(|reason| Sight::plain(Outcome::BadFrame, reason))?;
-        let landmarks = match (&content.face, &self.detector) {
-            (Face::At(landmarks), _) => Ok(*landmarks),
-            (Face::Unknown, Some(detector)) => detector.only_face(&content.image),
-            (Face::Nowhere, _) | (Face::Unknown, None) => Err(NotOneFace::None),
-        };
-        let landmarks = landmarks.map_err(|error| match error {
-            NotOneFace::None => Sight::plain(Outcome::NoFace, "no face in the frame"),
-            NotOneFace::Several(_) => Sight::plain(Outcome::PoorFace, error.to_string()),
-            NotOneFace::Network(_) => Sight::plain(Outcome::BadFrame, error.to_string()),
-        })?;
-        match face::good(&content.image, &landmarks, self.template, &Limits::DOOR) {
-            Ok(face) => Ok((face, landmarks)),
-            Err(error @ FaceError::Poor(_)) => Err(Sight::poor(&error, &landmarks)),
-            Err(error) => Err(Sight::plain(Outcome::BadFrame, error.to_string())),
-        }
+    fn detect_and_align(&self, frame: &Frame) -> Result<(AlignedFace, Landmarks), Unseen> {
+        let content = frame.content.as_ref().map_err(Unseen::bad)?;
+        let landmarks = find::landmarks(content, self.detector.as_ref())?;
+        let face = find::good_face(&content.image, &landmarks, self.template, &Limits::DOOR)?;
+        Ok((face, landmarks))
     }
 }

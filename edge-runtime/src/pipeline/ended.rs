@@ -30,6 +30,9 @@ pub enum RunError {
     /// No chance to pick a side with.
     #[error("the system gives no random numbers: {0}")]
     Random(#[from] getrandom::Error),
+    /// A thread does not come back from a frame.
+    #[error("{0} has not come to an end of one frame for 30 s; the door ends, to be started again")]
+    Hangs(&'static str),
     /// A fault of this program.
     #[error("the program failed: {0}; start it again and report this")]
     Panic(String),

@@ -2,7 +2,7 @@
 
 use crate::decide::{Observation, Refusal};
 use crate::event::Outcome;
-use crate::face::FaceError;
+use crate::find::Unseen;
 use crate::identify::Verdict;
 use crate::quality;
 use shared::align::Landmarks;
@@ -31,11 +31,11 @@ impl Sight {
         }
     }
 
-    /// Of a face that cannot be compared: how far it is turned can be seen.
-    pub(super) fn poor(why: &FaceError, landmarks: &Landmarks) -> Self {
+    /// Of a frame without a face to compare.
+    pub(super) fn unseen(unseen: Unseen) -> Self {
         Self {
-            turn: quality::yaw(landmarks),
-            ..Self::plain(Outcome::PoorFace, why.to_string())
+            turn: unseen.turn,
+            ..Self::plain(unseen.outcome, unseen.reason)
         }
     }
 

@@ -8,6 +8,7 @@ use crate::claim::{Claims, Whom};
 use crate::decide::{Action, Decision, Look, Side};
 use crate::door::Keeper;
 use crate::event::{Event, FrameEvent, LockState, Outcome};
+use crate::find::Unseen;
 use crate::gallery::Gallery;
 use crate::network::Network;
 use crate::watchdog::Watchdog;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// What else goes on is looked at so often while there is no face.
 const TICK: Duration = Duration::from_millis(20);
+/// A frame that was taken longer ago is not decided upon.
+const OLDEST: Duration = Duration::from_secs(2);
 const ASKED: &str = "a signal asked for it";
 
 /// The run of a pipeline.
@@ -42,13 +45,14 @@ impl Watch<'_> {
             if self.tick()? {
                 return Ok(ASKED);
             }
-            match ahead.next(TICK).map_err(RunError::Panic)? {
+            match ahead.next(TICK)? {
                 Ok(Searched { name, at, face }) => {
                     let sight = self.compare(face)?;
                     // Nobody gets in any more who came after the signal.
                     if self.tick()? {
                         return Ok(ASKED);
                     }
+                    let sight = self.fresh(at, sight);
                     self.decide(name, at, sight)?;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -65,14 +69,28 @@ impl Watch<'_> {
         Ok("the frames ended")
     }
 
+    /// Whoever stood there some time ago may have gone, and somebody else have come: after a store,
+    /// a reader of events or the whole program stood still, frames that waited are old.
+    fn fresh(&self, at: Duration, sight: Sight) -> Sight {
+        let age = self.started.elapsed().saturating_sub(at);
+        if age <= OLDEST {
+            return sight;
+        }
+        let age_ms = age.as_millis();
+        Sight::plain(
+            Outcome::BadFrame,
+            format!("the frame is {age_ms} ms old, which is too old to decide upon"),
+        )
+    }
+
     /// Embed, identify.
     fn compare(
         &mut self,
-        face: Result<(AlignedFace, Landmarks), Sight>,
+        face: Result<(AlignedFace, Landmarks), Unseen>,
     ) -> Result<Sight, RunError> {
         let (face, landmarks) = match face {
             Ok(found) => found,
-            Err(sight) => return Ok(sight),
+            Err(unseen) => return Ok(Sight::unseen(unseen)),
         };
         let whom = self.whom()?;
         let claim = match &whom {

@@ -1,9 +1,10 @@
 //! Every file that the door reads, broken in every way: the message names the file and the fault,
 //! and nothing on the disk changes.
 
+use crate::bundles::{EMBEDDING_LEN, bundle_of, manifest};
 use crate::onnx::{self, Weights};
 use crate::people::photograph;
-use crate::scene::{EMBEDDING_LEN, bundle_of, manifest, snapshot};
+use crate::scene::snapshot;
 use edge_runtime::config::Config;
 use edge_runtime::landmarks::{HEADER, LandmarkTable};
 use edge_runtime::{bundle, photo};

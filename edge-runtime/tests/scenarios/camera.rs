@@ -1,8 +1,9 @@
 //! A door with a live camera: a stand-in for `rpicam-vid` that is unplugged and comes back.
 
-use crate::detector::{HEIGHT, WIDTH, detector_with, frame as bright};
+use crate::bundles::bundle_of;
 use crate::people::photograph;
-use crate::scene::{Ran, Scene, bundle_of};
+use crate::scene::{Ran, Scene};
+use crate::toy_detector::{HEIGHT, WIDTH, detector_with, frame as bright};
 use edge_runtime::bundle;
 use edge_runtime::camera::{self, CameraError};
 use edge_runtime::config::Config;

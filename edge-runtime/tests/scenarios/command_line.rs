@@ -1,10 +1,10 @@
 //! The program as a user meets it: output, JSON and exit status.
 
-use crate::scene::{Scene, bundle_of};
+use crate::bundles::bundle_of;
+use crate::scene::Scene;
 use edge_runtime::bundle;
 use serde_json::Value;
-use shared::digest::Digest;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -256,35 +256,6 @@ fn a_door_does_not_start_with_limits_for_a_person_whom_it_does_not_know() {
         "{}",
         said.errors
     );
-}
-
-#[test]
-fn a_number_on_standard_input_is_a_claim() {
-    let mut scene = Scene::new();
-    scene.enroll("ada");
-    (0..30).for_each(|_| drop(scene.shoot("frames", "ada")));
-    scene.configure("frames_per_second = 0", "frames_per_second = 20");
-    let digest = Digest::of(b"sea-salt1234");
-    scene.add(&format!(
-        "[claims]\nsource = {{ kind = \"stdin\" }}\nlasts_ms = 600000\nrequired = true\n\
-         salt = \"sea-salt\"\n[access.people]\nada.claim_sha256 = \"{digest}\"\n"
-    ));
-    for (number, opens) in [("1234", true), ("4321", false)] {
-        let mut door = Command::new(PROGRAM)
-            .args(["run", "--config"])
-            .arg(scene.path("door.toml"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = door.stdin.take().unwrap();
-        writeln!(stdin, "{number}").unwrap();
-        drop(stdin);
-        let said = door.wait_with_output().unwrap();
-        let said = String::from_utf8(said.stdout).unwrap();
-        assert_eq!(said.contains("RELEASED for ada"), opens, "{said}");
-        assert!(said.contains("standard input: no claims can be read: it ended"));
-    }
 }
 
 #[test]

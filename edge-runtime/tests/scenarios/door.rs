@@ -1,6 +1,7 @@
 //! For whom the door opens, and for whom it does not.
 
-use crate::scene::{HOLD, Scene, bundle_of};
+use crate::bundles::bundle_of;
+use crate::scene::{HOLD, Scene};
 use edge_runtime::bundle;
 use edge_runtime::event::{Event, LockState, Outcome};
 use edge_runtime::identify::Identifier;

@@ -1,13 +1,15 @@
 //! The lock: it locks in time, and on every way out.
 
 use crate::door::scene_with_frames;
-use crate::scene::HOLD;
-use edge_runtime::event::{Event, LockState};
+use crate::scene::{HOLD, Scene};
+use edge_runtime::camera::{self, Frame};
+use edge_runtime::event::{Event, LockState, Outcome};
 use embedded_hal::digital::{ErrorKind, ErrorType, OutputPin, PinState};
 use std::io;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn relocks_in_time_while_frames_go_on() {
@@ -157,4 +159,77 @@ fn a_lock_that_did_not_lock_is_told_before_anything_else() {
         panic!("no last word");
     };
     assert_eq!(*reason, error);
+}
+
+/// The scene's frames, as its camera gives them.
+fn frames_of(scene: &Scene) -> Box<dyn Iterator<Item = Frame> + Send> {
+    camera::open(&scene.config().camera, false).unwrap()
+}
+
+#[test]
+fn a_camera_that_panics_ends_the_door_and_says_so() {
+    let scene = scene_with_frames(&["ada"], &["ada", "ada", "eve"]);
+    scene.configure("hold_ms = 150", "hold_ms = 60000");
+    let frames = frames_of(&scene).enumerate().map(|(i, frame)| {
+        assert!(i < 2, "as a camera might");
+        frame
+    });
+    let ran = scene.run_over(frames, |_| Ok(()));
+    let error = ran.ended.as_ref().unwrap_err().to_string();
+    assert!(error.contains("as a camera might"), "{error}");
+    assert_eq!(ran.opened_for(), ["ada"]);
+    assert_eq!(ran.levels.last().unwrap().1, PinState::Low);
+}
+
+#[test]
+fn frames_that_waited_while_the_door_stood_still_are_not_decided_upon() {
+    let scene = scene_with_frames(&["ada"], &["ada"; 6]);
+    let mut frames_told = 0;
+    let ran = scene.run_over(frames_of(&scene), |event| {
+        if matches!(event, Event::Frame(_)) {
+            frames_told += 1;
+            if frames_told == 1 {
+                thread::sleep(Duration::from_millis(2500));
+            }
+        }
+        Ok(())
+    });
+    // Two of them wait: one that was searched, and one that was read.
+    let outcomes = ran.outcomes();
+    assert_eq!(
+        outcomes[..3],
+        [Outcome::Match, Outcome::BadFrame, Outcome::BadFrame]
+    );
+    let old = &ran.frames()[1];
+    assert!(
+        old.latency_ms > 2000 && old.reason.contains("too old"),
+        "{}",
+        old.reason
+    );
+    // Those that come afterwards are new.
+    assert_eq!(outcomes[3..], [Outcome::Match; 3]);
+}
+
+#[test]
+fn frames_are_read_and_searched_while_one_is_compared() {
+    let scene = scene_with_frames(&["ada"], &["eve"; 4]);
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = taken.clone();
+    let frames = frames_of(&scene).inspect(move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    let mut told = false;
+    let ran = scene.run_over(frames, |event| {
+        if matches!(event, Event::Frame(_)) && !std::mem::replace(&mut told, true) {
+            // The first is being told; the second is searched, and the third read.
+            let started = Instant::now();
+            while taken.load(Ordering::SeqCst) < 3 {
+                assert!(started.elapsed() < Duration::from_secs(20));
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+        Ok(())
+    });
+    assert_eq!(ran.frames().len(), 4);
+    assert!(ran.ended.is_ok());
 }

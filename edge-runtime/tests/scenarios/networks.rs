@@ -1,8 +1,8 @@
 //! Networks that load and give the same as elsewhere, and networks that are refused.
 
+use crate::bundles::{EMBEDDING_LEN, bundle_of, input, manifest};
 use crate::onnx::{self, Weights, bytes, int, node, port, projection};
 use crate::people::photograph;
-use crate::scene::{EMBEDDING_LEN, bundle_of, input, manifest};
 use edge_runtime::bundle::{SelfTestError, self_test};
 use edge_runtime::face;
 use edge_runtime::network::{Network, NetworkError};

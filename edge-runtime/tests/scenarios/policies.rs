@@ -1,5 +1,6 @@
 //! What keeps the door locked for people whom it knows.
 
+use crate::command_line::PROGRAM;
 use crate::door::scene_with_frames;
 use crate::scene::{Ran, Scene};
 use edge_runtime::decide::{Action, Decision, Look, Observation, Refusal, Side};
@@ -8,6 +9,7 @@ use shared::digest::Digest;
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
@@ -246,4 +248,33 @@ fn events_do_not_tell_whether_a_claimed_person_exists() {
         serde_json::to_string(&frames).unwrap()
     };
     assert_eq!(told("ben"), told("zoe"));
+}
+
+#[test]
+fn a_number_on_standard_input_is_a_claim() {
+    let mut scene = Scene::new();
+    scene.enroll("ada");
+    (0..30).for_each(|_| drop(scene.shoot("frames", "ada")));
+    scene.configure("frames_per_second = 0", "frames_per_second = 20");
+    let digest = Digest::of(b"sea-salt1234");
+    scene.add(&format!(
+        "[claims]\nsource = {{ kind = \"stdin\" }}\nlasts_ms = 600000\nrequired = true\n\
+         salt = \"sea-salt\"\n[access.people]\nada.claim_sha256 = \"{digest}\"\n"
+    ));
+    for (number, opens) in [("1234", true), ("4321", false)] {
+        let mut door = Command::new(PROGRAM)
+            .args(["run", "--config"])
+            .arg(scene.path("door.toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = door.stdin.take().unwrap();
+        writeln!(stdin, "{number}").unwrap();
+        drop(stdin);
+        let said = door.wait_with_output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert_eq!(said.contains("RELEASED for ada"), opens, "{said}");
+        assert!(said.contains("standard input: no claims can be read: it ended"));
+    }
 }

@@ -1,31 +1,24 @@
 //! A whole door in a temporary folder.
 
-use crate::onnx::{self, Weights};
+use crate::bundles::bundle_of;
 use crate::people::{photograph, row};
 use edge_runtime::bundle;
-use edge_runtime::camera;
+use edge_runtime::camera::{self, Frame};
 use edge_runtime::claim::Claims;
 use edge_runtime::config::Config;
 use edge_runtime::door::simulated::SimulatedPin;
 use edge_runtime::door::{Contacts, Keeper, Lock};
 use edge_runtime::enroll::template_of;
 use edge_runtime::event::{Event, FrameEvent, Outcome};
-use edge_runtime::face;
 use edge_runtime::gallery::Gallery;
 use edge_runtime::identify::Identify;
 use edge_runtime::landmarks::HEADER;
-use edge_runtime::network::Network;
 use edge_runtime::pipeline::{Pipeline, RunError};
 use edge_runtime::quality::Limits;
 use edge_runtime::store::Store;
 use edge_runtime::watchdog::Watchdog;
 use embedded_hal::digital::{OutputPin, PinState};
-use shared::align::AlignTemplate;
-use shared::bundle::{
-    Bundle, Manifest, OperatingPoint, Precision, Provenance, SelfTestFace, model_digest,
-};
 use shared::enrollment::EnrollmentRecord;
-use shared::preprocess::InputSpec;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,7 +26,6 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-pub(crate) const EMBEDDING_LEN: usize = 64;
 pub(crate) const HOLD: Duration = Duration::from_millis(150);
 
 const DOOR_TOML: &str = r#"
@@ -62,6 +54,8 @@ pub(crate) struct Scene {
     /// The door's wall clock.
     pub(crate) clock: fn() -> SystemTime,
 }
+
+type Frames = Box<dyn Iterator<Item = Frame> + Send>;
 
 /// What a run of the door did.
 pub(crate) struct Ran {
@@ -196,12 +190,40 @@ impl Scene {
         self.run_kept(keeper, claim, stop, at_event)
     }
 
+    /// Runs the door over frames of one's own.
+    pub(crate) fn run_over(
+        &self,
+        frames: impl Iterator<Item = Frame> + Send + 'static,
+        at_event: impl FnMut(&Event) -> std::io::Result<()>,
+    ) -> Ran {
+        let (pin, recording) = SimulatedPin::new();
+        let door = self.config().door;
+        let lock = Lock::new(pin, &door).unwrap();
+        let keeper = Keeper::start(lock, Contacts::default(), &door).unwrap();
+        let (_running, stop) = mpsc::channel();
+        let mut ran = self.run_frames(keeper, None, &stop, Some(Box::new(frames)), at_event);
+        ran.levels = recording.levels();
+        ran
+    }
+
     /// Runs a door that is kept already.
     pub(crate) fn run_kept(
         &self,
         keeper: Keeper,
         claim: Option<&str>,
         stop: &mpsc::Receiver<()>,
+        at_event: impl FnMut(&Event) -> std::io::Result<()>,
+    ) -> Ran {
+        self.run_frames(keeper, claim, stop, None, at_event)
+    }
+
+    /// The same over frames of one's own, if there are any.
+    fn run_frames(
+        &self,
+        keeper: Keeper,
+        claim: Option<&str>,
+        stop: &mpsc::Receiver<()>,
+        frames: Option<Frames>,
         mut at_event: impl FnMut(&Event) -> std::io::Result<()>,
     ) -> Ran {
         let config = self.config();
@@ -217,7 +239,8 @@ impl Scene {
         };
         let gallery = Gallery::open(&config.store, loaded.manifest, asked).unwrap();
         let unusable = gallery.unusable().iter().map(ToString::to_string).collect();
-        let camera = camera::open(&config.camera, loaded.detector.is_some()).unwrap();
+        let can_be_found = loaded.detector.is_some();
+        let camera = frames.unwrap_or_else(|| camera::open(&config.camera, can_be_found).unwrap());
         let pipeline = Pipeline {
             detector: loaded.detector,
             network: loaded.network,
@@ -274,43 +297,6 @@ impl Ran {
         assert!(!self.levels.is_empty() && self.opened_for().is_empty());
         assert!(self.ended.is_ok());
         assert!(matches!(self.events.last(), Some(Event::Stopped { .. })));
-    }
-}
-
-pub(crate) fn input() -> InputSpec {
-    InputSpec::rgb_128(AlignTemplate::Arcface112x112)
-}
-
-/// A bundle of a small network; `seed` makes its weights, and so its digest.
-pub(crate) fn bundle_of(seed: u64) -> Bundle {
-    let model = onnx::bytes(&onnx::projection(112, EMBEDDING_LEN, seed, Weights::Rows));
-    let network = Network::from_onnx(&model, &input(), EMBEDDING_LEN, true).unwrap();
-    let self_test = ["una", "duo"].map(|person| {
-        let photo = photograph(person, 0);
-        let face = face::align(&photo.image, &photo.landmarks, input().template).unwrap();
-        SelfTestFace::new(&face, network.embed(&face).unwrap().embedding)
-    });
-    Bundle::new(manifest(&model, self_test.into()), model).unwrap()
-}
-
-pub(crate) fn manifest(model: &[u8], self_test: Vec<SelfTestFace>) -> Manifest {
-    let point = |fmr, threshold| OperatingPoint {
-        threshold,
-        fmr,
-        fnmr: 0.0,
-        impostor_pairs: 100_000,
-        genuine_pairs: 100,
-    };
-    Manifest {
-        backbone: "projection".into(),
-        precision: Precision::Int8Weights,
-        input: input(),
-        embedding_len: EMBEDDING_LEN as u32,
-        mirror_sum: true,
-        model_digest: model_digest(&input(), true, model),
-        operating_points: vec![point(1e-2, 0.6), point(1e-3, 0.7), point(1e-4, 0.75)],
-        self_test,
-        provenance: Provenance::default(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! A store on a disk: who may read it, with which key, and what an earlier release left.
 
 use crate::bad_input::record;
-use crate::scene::{bundle_of, snapshot};
+use crate::bundles::bundle_of;
+use crate::scene::snapshot;
 use edge_runtime::store::{Settings, Store};
 use shared::enrollment::EnrollmentRecord;
 use shared::envelope::Kind;

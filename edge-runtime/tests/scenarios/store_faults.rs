@@ -1,9 +1,10 @@
 //! A store that is damaged, a program that is killed while it changes one, and what is left of
 //! whom it removed.
 
+use crate::bundles::{EMBEDDING_LEN, bundle_of};
 use crate::command_line::{PROGRAM, call};
 use crate::onnx::Noise;
-use crate::scene::{EMBEDDING_LEN, Scene, bundle_of, snapshot};
+use crate::scene::{Scene, snapshot};
 use crate::store::{ada, listed, open};
 use edge_runtime::store::StoreError;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};

@@ -1,7 +1,8 @@
 //! People on their way to another door, and to another model.
 
+use crate::bundles::bundle_of;
 use crate::command_line::{Said, call};
-use crate::scene::{Scene, bundle_of, snapshot};
+use crate::scene::{Scene, snapshot};
 use edge_runtime::bundle;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

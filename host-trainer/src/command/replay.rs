@@ -33,7 +33,7 @@ pub(crate) struct Replay {
     #[arg(long, default_value_t = 5)]
     least: usize,
     /// People who come and are not enrolled.
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 5000, value_parser = positive)]
     strangers: usize,
     /// How often one look of a stranger may match somebody; without it as in door.example.toml,
     /// from which the margin and the rule of agreement are taken, too.

@@ -30,6 +30,13 @@ pub struct NobodyToEnroll {
     pub least: usize,
 }
 
+impl Plan {
+    /// One photograph at least is left to come with.
+    pub(super) fn least(&self) -> usize {
+        self.least.max(self.enroll + 1)
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -37,7 +44,9 @@ impl fmt::Display for Plan {
             "people of {} photographs or more, enrolled from {}; a visit is one other photograph, shown for as many frames as \
              must agree (one still: they agree, and are no further evidence); strangers: at most {} others, all their \
              photographs",
-            self.least, self.enroll, self.strangers
+            self.least(),
+            self.enroll,
+            self.strangers
         )
     }
 }
@@ -56,7 +65,7 @@ pub(super) fn cast(images: &[String], plan: &Plan) -> Result<Cast, NobodyToEnrol
     let person = |i: &usize| images[*i].split('/').next();
     let all: Vec<usize> = (0..images.len()).collect();
     let people = all.chunk_by(|a, b| person(a) == person(b));
-    let least = plan.least.max(plan.enroll + 1);
+    let least = plan.least();
     let (residents, mut strangers): (Vec<_>, Vec<_>) = people
         .map(<[usize]>::to_vec)
         .partition(|own| own.len() >= least);

@@ -2,8 +2,9 @@
 
 use super::ReplayError;
 use super::cast::Cast;
-use super::sight::{Sight, Unseen};
+use super::sight::Sight;
 use edge_runtime::enroll::{EnrollError, NearerToAnother, ReviewError, record_of};
+use edge_runtime::find::Unseen;
 use shared::bundle::{Manifest, OperatingPoint};
 use shared::digest::Digest;
 use shared::embedding::Embedding;
@@ -104,7 +105,7 @@ impl Photographs<'_> {
         own: &[usize],
         others: &Roster,
     ) -> Result<Result<Resident, String>, EnrollError> {
-        let good = |i: &usize| self.seen[*i].as_ref().is_ok_and(|s| s.flaw.is_none());
+        let good = |i: &usize| self.seen[*i].as_ref().is_ok_and(|s| s.enrollable);
         let mut good: Vec<usize> = own.iter().copied().filter(good).collect();
         let mut why = "too few photographs good enough to be enrolled from";
         loop {

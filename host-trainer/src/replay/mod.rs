@@ -11,11 +11,12 @@ mod visit;
 
 pub use cast::{NobodyToEnroll, Plan};
 pub use figures::{Door, Figures, Genuine, Impostor, Ran};
-pub use sight::{Finder, Sight, Unseen, see};
+pub use sight::{Finder, Sight, see};
 
 use cast::Cast;
 use edge_runtime::decide::Policy;
 use edge_runtime::enroll::EnrollError;
+use edge_runtime::find::Unseen;
 use edge_runtime::identify::{FalseAcceptRate, Identifier, Identify};
 use enrolled::Enrolled;
 use serde::Deserialize;
@@ -47,6 +48,14 @@ pub enum ReplayError {
     /// Nobody has enough photographs.
     #[error(transparent)]
     Nobody(#[from] NobodyToEnroll),
+    /// Everybody has.
+    #[error(
+        "everybody has {least} photographs or more, so no stranger is left to come: add people, or raise --least"
+    )]
+    NoStranger {
+        /// As the plan says, and more than a person is enrolled from.
+        least: usize,
+    },
     /// Nobody could be enrolled.
     #[error(
         "none of the {people} people with enough photographs could be enrolled ({reasons}): check --landmarks or the bundle's detector"
@@ -88,6 +97,10 @@ pub fn replay(
     settings: &Settings,
 ) -> Result<Figures, ReplayError> {
     let cast = cast::cast(images, plan)?;
+    if cast.strangers.is_empty() {
+        let least = plan.least();
+        return Err(ReplayError::NoStranger { least });
+    }
     let enrolled = Enrolled::of(manifest, images, seen, &cast, plan.enroll)?;
     let scene = Scene {
         manifest,

@@ -1,14 +1,13 @@
 //! What the door sees in a photograph.
 
-use edge_runtime::detect::{Detector, NotOneFace};
+use edge_runtime::camera::{Content, Face};
+use edge_runtime::detect::Detector;
 use edge_runtime::event::Outcome;
-use edge_runtime::face::{self, FaceError};
+use edge_runtime::find::{Unseen, good_face, landmarks};
 use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::network::Network;
 use edge_runtime::photo;
-use edge_runtime::quality::{Flaw, Limits};
-use image::RgbImage;
-use shared::align::Landmarks;
+use edge_runtime::quality::Limits;
 use shared::embedding::Template;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,17 +17,8 @@ use std::path::Path;
 pub struct Sight {
     /// Of the face.
     pub template: Template,
-    /// Why nobody is enrolled from the photograph, if nobody is.
-    pub flaw: Option<Flaw>,
-}
-
-/// No face that the door compares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unseen {
-    /// As the door tells it.
-    pub outcome: Outcome,
-    /// Why; the first reason of several.
-    pub reason: String,
+    /// Whether somebody can be enrolled from the photograph.
+    pub enrollable: bool,
 }
 
 /// Where the landmarks of a photograph come from.
@@ -38,31 +28,6 @@ pub enum Finder<'a> {
     Table(&'a LandmarkTable),
     /// The bundle's detector, as at the door.
     Detector(&'a Detector),
-}
-
-impl Unseen {
-    fn new(outcome: Outcome, reason: impl ToString) -> Self {
-        let reason = reason.to_string();
-        Self { outcome, reason }
-    }
-
-    fn bad(reason: impl ToString) -> Self {
-        Self::new(Outcome::BadFrame, reason)
-    }
-}
-
-impl Finder<'_> {
-    fn landmarks(self, name: &str, photo: &RgbImage) -> Result<Landmarks, Unseen> {
-        let found = match self {
-            Self::Table(table) => table.get(name).copied().ok_or(NotOneFace::None),
-            Self::Detector(detector) => detector.only_face(photo),
-        };
-        found.map_err(|error| match error {
-            NotOneFace::None => Unseen::new(Outcome::NoFace, error),
-            NotOneFace::Several(_) => Unseen::new(Outcome::PoorFace, "several faces"),
-            NotOneFace::Network(_) => Unseen::bad(error),
-        })
-    }
 }
 
 /// Looks at a photograph, `name` below `folder`, as the door looks at a frame: detect, judge the
@@ -76,37 +41,36 @@ pub fn see(
     finder: Finder<'_>,
     network: &Network,
 ) -> Result<Sight, Unseen> {
-    let photo = photo::read(&folder.join(name)).map_err(Unseen::bad)?;
-    let landmarks = finder.landmarks(name, &photo)?;
+    let image = photo::read(&folder.join(name)).map_err(Unseen::bad)?;
+    let (face, detector) = match finder {
+        Finder::Table(table) => (
+            table.get(name).map_or(Face::Nowhere, |l| Face::At(*l)),
+            None,
+        ),
+        Finder::Detector(detector) => (Face::Unknown, Some(detector)),
+    };
+    let content = Content { image, face };
+    let landmarks = landmarks(&content, detector)?;
     let template = network.input().template;
-    let good = |limits| face::good(&photo, &landmarks, template, limits);
-    let (face, flaw) = match good(&Limits::ENROLLMENT) {
-        Ok(face) => (face, None),
-        Err(FaceError::Poor(strictly)) => match good(&Limits::DOOR) {
-            Ok(face) => (face, strictly.first().copied()),
-            Err(error) => return Err(poor(&error)),
-        },
-        Err(error) => return Err(poor(&error)),
+    let good = |limits| good_face(&content.image, &landmarks, template, limits);
+    let (face, enrollable) = match good(&Limits::ENROLLMENT) {
+        Err(unseen) if unseen.outcome == Outcome::PoorFace => (good(&Limits::DOOR)?, false),
+        strictly => (strictly?, true),
     };
     let template = network.embed(&face).map_err(Unseen::bad)?;
-    Ok(Sight { template, flaw })
+    Ok(Sight {
+        template,
+        enrollable,
+    })
 }
 
-fn poor(error: &FaceError) -> Unseen {
-    match error {
-        FaceError::Poor(flaws) => {
-            let first = flaws.first().map(ToString::to_string);
-            Unseen::new(Outcome::PoorFace, first.unwrap_or_default())
-        }
-        error => Unseen::bad(error),
-    }
-}
-
-/// How many photographs the door cannot compare, by reason.
+/// How many photographs the door cannot compare, by the first reason of several.
 pub(super) fn reasons(seen: &[Result<Sight, Unseen>]) -> BTreeMap<String, usize> {
     let mut reasons = BTreeMap::new();
     for unseen in seen.iter().filter_map(|seen| seen.as_ref().err()) {
-        *reasons.entry(unseen.reason.clone()).or_default() += 1;
+        let first = unseen.flaw.map(|flaw| flaw.to_string());
+        let reason = first.unwrap_or_else(|| unseen.reason.clone());
+        *reasons.entry(reason).or_default() += 1;
     }
     reasons
 }

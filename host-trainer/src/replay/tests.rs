@@ -1,6 +1,5 @@
 use super::*;
 use edge_runtime::event::Outcome;
-use edge_runtime::quality::Flaw;
 use shared::align::AlignTemplate;
 use shared::bundle::{OperatingPoint, Precision, Provenance};
 use shared::digest::Digest;
@@ -18,18 +17,24 @@ fn at(degrees: f32) -> Result<Sight, Unseen> {
         model: Digest::of(MODEL),
         embedding: Embedding::from_raw(vec![cosine, sine]).unwrap(),
     };
-    let flaw = None;
-    Ok(Sight { template, flaw })
+    Ok(Sight {
+        template,
+        enrollable: true,
+    })
 }
 
 fn blurred(degrees: f32) -> Result<Sight, Unseen> {
-    let flaw = Some(Flaw::Blurred);
-    at(degrees).map(|sight| Sight { flaw, ..sight })
+    at(degrees).map(|sight| Sight {
+        enrollable: false,
+        ..sight
+    })
 }
 
 fn unseen(outcome: Outcome) -> Result<Sight, Unseen> {
-    let reason = format!("{outcome:?}");
-    Err(Unseen { outcome, reason })
+    Err(Unseen {
+        outcome,
+        ..Unseen::bad(format!("{outcome:?}"))
+    })
 }
 
 /// Matches within an angle, at a false-match rate.

@@ -27,12 +27,8 @@ pub(super) fn visit(
     claim: Option<&str>,
 ) -> Result<Ending, ForeignModel> {
     let mut decision = Decision::new(policy.clone(), Access::default());
-    let mut ending = Ending::NotRecognized;
+    let verdict = identifier.identify(probe, claim)?;
     for frame in 0..policy.rule.needed() as u32 {
-        let verdict = identifier.identify(probe, claim)?;
-        if matches!(verdict, Verdict::Ambiguous { .. }) {
-            ending = Ending::TooNearAnother;
-        }
         let at = INTERVAL * frame;
         let action = decision.step(&Look {
             at,
@@ -45,5 +41,8 @@ pub(super) fn visit(
             return Ok(Ending::LetIn(subject));
         }
     }
-    Ok(ending)
+    Ok(match verdict {
+        Verdict::Ambiguous { .. } => Ending::TooNearAnother,
+        _ => Ending::NotRecognized,
+    })
 }

@@ -160,16 +160,31 @@ mod tests {
             "search_ms": 0.3, "decide_ms": 0.001, "frame_p50_ms": 9.6, "frame_p99_ms": 12.0, "frames_per_s": 104.0,
             "release_us": 5.0, "release_max_us": 50.0, "people": 1000, "resident_mib": 80.0, "peak_mib": 90.0}"#;
         let measured: Bench = serde_json::from_str(json).unwrap();
-        let names = |measured: &Bench| -> Vec<String> {
-            stages(measured).into_iter().map(|row| row.name).collect()
+        let rows = |measured: &Bench| -> Vec<(String, f64, &str)> {
+            let rows = stages(measured).into_iter();
+            rows.map(|row| (row.name, row.value, row.unit)).collect()
         };
-        assert_eq!(names(&measured).len(), 10);
+        let ms = |name: &str, value| (format!("door/{name}"), value, "ms");
+        let all = [
+            ms("align", 0.1),
+            ms("quality", 0.2),
+            ms("embed", 9.0),
+            ms("search", 0.3),
+            ms("decide", 0.001),
+            ms("frame-p50", 9.6),
+            ms("frame-p99", 12.0),
+            ("door/frames".into(), 104.0, "frames/s"),
+            ms("release", 0.005),
+            ms("release-max", 0.05),
+        ];
+        assert_eq!(rows(&measured), all);
         let detect_ms = Some(2.0);
-        let all = names(&Bench {
+        let with_detector = Bench {
             detect_ms,
             ..measured
-        });
-        assert_eq!((all.len(), all[0].as_str()), (11, "door/detect"));
+        };
+        assert_eq!(rows(&with_detector)[0], ms("detect", 2.0));
+        assert_eq!(rows(&with_detector)[1..], all);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use super::photos;
 use crate::bad_input;
-use crate::bad_settings;
+use crate::bundles::{input, manifest};
 use crate::onnx::{self, Weights};
-use crate::scene::{input, manifest};
+use crate::settings;
 use edge_runtime::landmarks::HEADER;
 use edge_runtime::store::{KEY_FILE, Settings, Store};
 use serde_bytes::ByteBuf;
@@ -210,7 +210,7 @@ fn store() -> Vec<u8> {
 
 fn door_tomls() -> Vec<Vec<u8>> {
     let example = fs::read("door.example.toml").unwrap();
-    vec![example, bad_settings::example().into_bytes()]
+    vec![example, settings::example().into_bytes()]
 }
 
 fn tables() -> Vec<Vec<u8>> {

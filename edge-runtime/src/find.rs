@@ -1,0 +1,76 @@
+//! The one face in a picture that is good enough, or why there is none.
+
+use crate::camera::{Content, Face};
+use crate::detect::{Detector, NotOneFace};
+use crate::event::Outcome;
+use crate::face::{self, FaceError};
+use crate::quality::{self, Flaw, Limits};
+use image::RgbImage;
+use shared::align::{AlignTemplate, AlignedFace, Landmarks};
+
+/// No face that is compared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unseen {
+    /// In a word.
+    pub outcome: Outcome,
+    /// In a sentence.
+    pub reason: String,
+    /// The first thing to mend, of a face that is not good enough.
+    pub flaw: Option<Flaw>,
+    /// How far the head is turned, as [`quality::yaw`] measures it, of whatever face there is.
+    pub turn: Option<f32>,
+}
+
+impl Unseen {
+    /// Of a picture that cannot be used.
+    pub fn bad(reason: impl ToString) -> Self {
+        Self::new(Outcome::BadFrame, reason)
+    }
+
+    fn new(outcome: Outcome, reason: impl ToString) -> Self {
+        Self {
+            outcome,
+            reason: reason.to_string(),
+            flaw: None,
+            turn: None,
+        }
+    }
+}
+
+/// Where the face in a picture is: where the picture's source says, else where `detector` finds it.
+///
+/// # Errors
+/// [`Unseen`].
+pub fn landmarks(content: &Content, detector: Option<&Detector>) -> Result<Landmarks, Unseen> {
+    let found = match (&content.face, detector) {
+        (Face::At(landmarks), _) => Ok(*landmarks),
+        (Face::Unknown, Some(detector)) => detector.only_face(&content.image),
+        (Face::Nowhere, _) | (Face::Unknown, None) => Err(NotOneFace::None),
+    };
+    found.map_err(|error| match error {
+        NotOneFace::None => Unseen::new(Outcome::NoFace, error),
+        NotOneFace::Several(_) => Unseen::new(Outcome::PoorFace, error),
+        NotOneFace::Network(_) => Unseen::bad(error),
+    })
+}
+
+/// The face, cut out for the network, if it is as good as `limits` say.
+///
+/// # Errors
+/// [`Unseen`].
+pub fn good_face(
+    image: &RgbImage,
+    landmarks: &Landmarks,
+    template: AlignTemplate,
+    limits: &Limits,
+) -> Result<AlignedFace, Unseen> {
+    let face = face::good(image, landmarks, template, limits);
+    face.map_err(|error| match &error {
+        FaceError::Poor(flaws) => Unseen {
+            flaw: flaws.first().copied(),
+            turn: quality::yaw(landmarks),
+            ..Unseen::new(Outcome::PoorFace, &error)
+        },
+        _ => Unseen::bad(error),
+    })
+}
