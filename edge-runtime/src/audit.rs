@@ -3,21 +3,23 @@
 
 use crate::decide::Refusal;
 use crate::event::{Event, FrameEvent, Input, Outcome};
+use crate::millis::{millis, unix_millis};
+use crate::seldom::Seldom;
 use crate::store::{Store, StoreError};
 use shared::audit::{AuditEvent, What};
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// Events that may wait for the disk; a door makes a few a minute.
 const QUEUE_LEN: usize = 1024;
 /// Whoever stands before the door is refused at every frame, and a loose contact is faulty again
 /// and again; one entry tells of so much time.
 const ONCE_IN_MS: u64 = 10_000;
-/// A camera that is gone says so every few seconds, for as long as nobody looks after it.
-const CAMERA_ONCE_IN_MS: u64 = 600_000;
+/// A camera, a reader of claims or a broker that is gone says so every few seconds, for as long as
+/// nobody looks after it.
+const GONE_ONCE_IN_MS: u64 = 600_000;
 
 /// Writes the log of a running door.
 pub struct Recorder {
@@ -25,6 +27,7 @@ pub struct Recorder {
     /// Until it is found to have failed.
     writer: Option<JoinHandle<Result<(), StoreError>>>,
     selection: Selection,
+    started: Instant,
 }
 
 impl Recorder {
@@ -39,6 +42,7 @@ impl Recorder {
             queue,
             writer: Some(writer.spawn(move || write(&store, &events))?),
             selection: Selection::default(),
+            started: Instant::now(),
         })
     }
 
@@ -51,11 +55,12 @@ impl Recorder {
         if self.writer.as_ref().is_none_or(JoinHandle::is_finished) {
             return Err(self.why());
         }
-        let Some(event) = self.selection.take(event) else {
+        let now_ms = millis(self.started.elapsed());
+        let Some(event) = self.selection.take(event, now_ms) else {
             return Ok(());
         };
         self.queue
-            .try_send((now_ms(), event))
+            .try_send((unix_millis(), event))
             .map_err(|error| match error {
                 TrySendError::Full(_) => io::Error::other("the disk is too slow for the log"),
                 TrySendError::Disconnected(_) => self.why(),
@@ -81,20 +86,16 @@ impl Recorder {
     }
 }
 
-/// Writes why a door ends that cannot tell it itself.
+/// Writes what happened last at a door that cannot tell it itself, and why it ends.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn last_words(store: &Store, reason: &str) -> Result<(), StoreError> {
-    store.append(vec![(
-        now_ms(),
-        AuditEvent::new(What::Failed, None, reason),
-    )])
-}
-
-fn now_ms() -> u64 {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(at.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+pub fn last_words(store: &Store, told: &[Event], reason: &str) -> Result<(), StoreError> {
+    let mut selection = Selection::default();
+    let told = told.iter().filter_map(|event| selection.take(event, 0));
+    let last = AuditEvent::new(What::Failed, None, reason);
+    let words = told.chain([last]).map(|event| (unix_millis(), event));
+    store.append(words.collect())
 }
 
 fn joined(writer: JoinHandle<Result<(), StoreError>>) -> Result<(), StoreError> {
@@ -114,8 +115,7 @@ fn write(store: &Store, events: &Receiver<(u64, AuditEvent)>) -> Result<(), Stor
 /// Tells events of weight from others.
 #[derive(Default)]
 struct Selection {
-    /// When each kind was taken last.
-    taken_at_ms: BTreeMap<Often, u64>,
+    taken: Seldom<Often>,
 }
 
 /// What may happen many times a second, if somebody wants to fill the log.
@@ -123,6 +123,8 @@ struct Selection {
 enum Often {
     Refused,
     BadFrame,
+    NoClaims,
+    NoBroker,
     Forced,
     Tamper,
     Exit,
@@ -130,15 +132,20 @@ enum Often {
 }
 
 impl Selection {
-    fn take(&mut self, event: &Event) -> Option<AuditEvent> {
+    /// `now_ms` since some start, for events that have no time.
+    fn take(&mut self, event: &Event, now_ms: u64) -> Option<AuditEvent> {
         match event {
             Event::Started { model, people, .. } => {
                 let detail = format!("{people} people, model {model}");
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
-            Event::RecordUnusable { reason }
-            | Event::ClaimsLost { reason }
-            | Event::BrokerLost { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
+            Event::RecordUnusable { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
+            Event::ClaimsLost { reason } => {
+                self.seldom(Often::NoClaims, now_ms, What::Failed, reason)
+            }
+            Event::BrokerLost { reason } => {
+                self.seldom(Often::NoBroker, now_ms, What::Failed, reason)
+            }
             Event::Released {
                 subject,
                 with,
@@ -146,7 +153,7 @@ impl Selection {
                 ..
             } => {
                 // Somebody who is refused from now on is somebody else.
-                self.taken_at_ms.remove(&Often::Refused);
+                self.taken.forget(&Often::Refused);
                 let with = with
                     .as_ref()
                     .map_or(String::new(), |w| format!("with {w}, "));
@@ -197,16 +204,12 @@ impl Selection {
 
     /// An entry, unless there was one of its kind a moment ago.
     fn seldom(&mut self, kind: Often, at_ms: u64, what: What, detail: &str) -> Option<AuditEvent> {
-        let last = self.taken_at_ms.get(&kind);
         let once_in_ms = match kind {
-            Often::BadFrame => CAMERA_ONCE_IN_MS,
+            Often::BadFrame | Often::NoClaims | Often::NoBroker => GONE_ONCE_IN_MS,
             _ => ONCE_IN_MS,
         };
-        if last.is_some_and(|last| at_ms.saturating_sub(*last) < once_in_ms) {
-            return None;
-        }
-        self.taken_at_ms.insert(kind, at_ms);
-        Some(AuditEvent::new(what, None, detail))
+        let is_news = self.taken.is_news(kind, at_ms, once_in_ms);
+        is_news.then(|| AuditEvent::new(what, None, detail))
     }
 
     fn refused(&mut self, frame: &FrameEvent) -> Option<AuditEvent> {
@@ -251,7 +254,7 @@ mod tests {
             (frame(600_099, Outcome::BadFrame), None),
             (frame(600_100, Outcome::BadFrame), Some(What::Failed)),
         ] {
-            assert_eq!(selection.take(&event).map(|event| event.what), what);
+            assert_eq!(selection.take(&event, 0).map(|event| event.what), what);
         }
     }
 
@@ -286,7 +289,7 @@ mod tests {
             (fault(200_300, Input::Tamper), Some(What::Failed)),
             (Event::LeftUnlocked { at_ms: 1 }, Some(What::Alarm)),
         ] {
-            assert_eq!(selection.take(&event).map(|event| event.what), what);
+            assert_eq!(selection.take(&event, 0).map(|event| event.what), what);
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Claims can be read again.
+    ClaimsFound,
     /// The MQTT broker cannot be told of the door for now.
     BrokerLost {
         /// Why.

@@ -38,6 +38,8 @@ pub mod store;
 pub mod atomic_file;
 pub mod capped_file;
 mod contained;
+mod millis;
+mod seldom;
 
 #[doc(hidden)]
 pub mod fuzzed;

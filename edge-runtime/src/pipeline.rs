@@ -15,6 +15,7 @@ use crate::detect::Detector;
 use crate::door::Keeper;
 use crate::event::Event;
 use crate::gallery::Gallery;
+use crate::millis::millis;
 use crate::network::Network;
 use crate::watchdog::Watchdog;
 use ahead::{Ahead, Search};
@@ -108,8 +109,4 @@ impl Pipeline {
         ended?;
         Ok(told?)
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

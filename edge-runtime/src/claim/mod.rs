@@ -6,6 +6,7 @@ mod source;
 pub use source::{ClaimError, Source};
 
 use crate::decide::Access;
+use crate::event::Event;
 use serde::Deserialize;
 use shared::digest::Digest;
 use std::collections::BTreeMap;
@@ -90,6 +91,8 @@ enum Told {
     },
     /// No claims come for now, or any more.
     Fault(String),
+    /// They come again.
+    Restored,
 }
 
 /// Whom the next look is at.
@@ -164,9 +167,9 @@ impl Claims {
         }
     }
 
-    /// Whom to look at `now`: the latest claim counts, for its time. Faults of the source go to
-    /// `fault`.
-    pub fn whom(&mut self, now: Instant, mut fault: impl FnMut(String)) -> Whom {
+    /// Whom to look at `now`: the latest claim counts, for its time. That its source is gone, or
+    /// there again, goes to `tell`.
+    pub fn whom(&mut self, now: Instant, mut tell: impl FnMut(Event)) -> Whom {
         match &mut self.0 {
             Kind::None => Whom::Everybody,
             Kind::Fixed(subject) => Whom::Claimed(subject.clone()),
@@ -179,7 +182,8 @@ impl Claims {
                 for told in told.try_iter() {
                     match told {
                         Told::Claim { at, subject } => *latest = Some((at, subject)),
-                        Told::Fault(reason) => fault(reason),
+                        Told::Fault(reason) => tell(Event::ClaimsLost { reason }),
+                        Told::Restored => tell(Event::ClaimsFound),
                     }
                 }
                 latest.take_if(|(at, _)| now.saturating_duration_since(*at) > *lasts);

@@ -109,6 +109,9 @@ impl Teller {
                     break line;
                 }
             };
+            if self.told.send(Told::Restored).is_err() {
+                return;
+            }
         }
     }
 

@@ -73,35 +73,44 @@ impl Run {
         let store = Store::open(&config.store)?;
         store.tend()?;
         let mut recorder = Recorder::start(store.clone())?;
-        let log = store.clone();
-        let watchdog = Watchdog::start(config.watchdog, keeper.safe_state(), move |reason| {
-            end_stalled(log, reason)
-        })?;
-        let (watched, left) = (watchdog.clone(), keeper.safe_state());
-        let (mqtt, metrics) = (config.mqtt.as_ref(), config.metrics.as_ref());
-        let mut reporter = Reporter::start(mqtt, metrics, Fitted::of(&config.door), &store)?;
-        let ran = self.look(config, &store, (keeper, watched), stop, &mut |event| {
-            tell(event, &mut reporter, &mut recorder, out)
-        });
+        let left = keeper.safe_state();
+        let mut reporter = None;
+        let mut watchdog = Watchdog::default();
+        let ran = (|| {
+            let (mqtt, metrics) = (config.mqtt.as_ref(), config.metrics.as_ref());
+            reporter = Some(Reporter::start(
+                mqtt,
+                metrics,
+                Fitted::of(&config.door),
+                &store,
+            )?);
+            let (log, last) = (store.clone(), keeper.safe_state());
+            watchdog = Watchdog::start(config.watchdog, keeper.safe_state(), move |reason| {
+                end_stalled(log, last, reason);
+            })?;
+            let watched = (keeper, watchdog.clone());
+            self.look(config, &store, watched, stop, &mut |event| {
+                tell(event, &mut reporter, &mut recorder, out)
+            })
+        })();
         if let Err(error) = ran.as_ref()
             && !error.is::<RunError>()
         {
             let reason = error.to_string();
             for event in left.told() {
-                let _ = out.line(&event);
-                let _ = recorder.tell(&event);
-                reporter.tell(&event);
+                let _ = tell(&event, &mut reporter, &mut recorder, out);
             }
             // The log that fails tells so itself.
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
             // The reason may name somebody.
             let reason = "the door cannot start; its own log says why".into();
-            reporter.tell(&Event::Stopped { at_ms: 0, reason });
+            let stopped = Event::Stopped { at_ms: 0, reason };
+            reporter.iter_mut().for_each(|r| r.tell(&stopped));
         }
         let logged = recorder.end();
         // Until here it may hang.
         drop(watchdog);
-        reporter.end();
+        reporter.into_iter().for_each(Reporter::end);
         ran?;
         logged?;
         Ok(ExitCode::SUCCESS)
@@ -178,14 +187,16 @@ impl Run {
 /// Tells everybody: the broker, the log, whoever reads the output.
 fn tell(
     event: &Event,
-    reporter: &mut Reporter,
+    reporter: &mut Option<Reporter>,
     recorder: &mut Recorder,
     out: &Output,
 ) -> io::Result<()> {
-    reporter.tell(event);
-    for fault in &reporter.faults() {
-        recorder.tell(fault)?;
-        out.line(fault)?;
+    if let Some(reporter) = reporter {
+        reporter.tell(event);
+        for fault in &reporter.faults() {
+            recorder.tell(fault)?;
+            out.line(fault)?;
+        }
     }
     let told = recorder.tell(event);
     out.line(event).and(told)
@@ -206,12 +217,12 @@ fn signals(safe_state: Arc<OnceLock<SafeState>>) -> Result<Receiver<()>> {
 }
 
 /// Tells why, where that is possible, and ends the process: nothing in it can be waited for.
-fn end_stalled(log: Store, reason: &str) {
+fn end_stalled(log: Store, last: SafeState, reason: &str) {
     let (done, told) = mpsc::channel();
     let reason = reason.to_owned();
     let teller = thread::Builder::new().spawn(move || {
         let _ = writeln!(io::stderr(), "error: {reason}");
-        let _ = audit::last_words(&log, &reason);
+        let _ = audit::last_words(&log, &last.told(), &reason);
         let _ = done.send(());
     });
     // Without a thread `done` is gone, and nothing is waited for.

@@ -9,6 +9,7 @@ use crate::event::Event;
 pub use state::State;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -17,14 +18,20 @@ use std::time::{Duration, Instant};
 const RETRY: Duration = Duration::from_millis(50);
 /// From one reading of the contacts to the next.
 const POLL: Duration = Duration::from_millis(10);
+/// That nobody reads the contacts any more is looked at so often.
+const OVERDUE: Duration = Duration::from_secs(1);
 /// How long a panic waits for a thread that is just moving the lock.
 const PANIC_WAITS: Duration = Duration::from_millis(20);
+/// How long whoever ends the process waits for that thread, or for the one that reads.
+const END_WAITS: Duration = Duration::from_millis(500);
 
 /// Keeps a [`Lock`]: locks it when its time is over, reads the contacts, and ends the lock when
-/// dropped.
+/// dropped. A contact whose driver hangs holds nothing up.
 pub struct Keeper {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    /// Closed by the thread that reads the contacts, when it ends.
+    reader: Option<Receiver<()>>,
 }
 
 /// Why a door cannot go on.
@@ -50,21 +57,24 @@ impl Keeper {
     pub fn start(lock: Lock, contacts: Contacts, door: &Door) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             started: Instant::now(),
-            state: Mutex::new(State::new(lock, contacts, door)),
+            state: Mutex::new(State::new(lock, door)),
             changed: Condvar::new(),
         });
-        let kept = shared.clone();
-        let thread = thread::Builder::new().name("lock".into());
-        let thread = thread.spawn(move || {
-            let ran = panic::catch_unwind(AssertUnwindSafe(|| kept.keep()));
-            if let Err(panic) = ran {
-                kept.fail(&mut kept.state(), crate::said(&*panic));
-            }
-        });
-        Ok(Self {
+        let thread = shared.spawn("lock", Shared::keep)?;
+        let mut keeper = Self {
             shared,
-            thread: Some(thread?),
-        })
+            thread: Some(thread),
+            reader: None,
+        };
+        if !contacts.is_empty() {
+            let (reads, reader) = mpsc::channel();
+            keeper.shared.spawn("contacts", move |shared| {
+                shared.read(contacts);
+                drop(reads);
+            })?;
+            keeper.reader = Some(reader);
+        }
+        Ok(keeper)
     }
 
     /// When its time began, which all times of its events are since.
@@ -122,16 +132,22 @@ impl Keeper {
 pub struct SafeState(Arc<Shared>);
 
 impl SafeState {
-    /// Takes the current off, for good. A pin that does not obey is tried again by the keeper.
+    /// Takes the current off, for good. A pin that does not obey is tried again by the keeper; one
+    /// that hangs while it is moved is not waited for, as who asks ends the process, and its pins
+    /// with it.
     pub fn enter(&self) {
-        // Who asks has no use for the error; the door's loop gets it when it ends the lock itself.
-        let _ = self.0.state().end(self.0.now());
-        self.0.changed.notify_all();
+        if let Some(mut state) = self.0.state_within(END_WAITS) {
+            // Who asks has no use for the error; the door's loop gets it when it ends the lock
+            // itself.
+            let _ = state.end(self.0.now());
+            self.0.changed.notify_all();
+        }
     }
 
-    /// As [`Keeper::told`], where the keeper was dropped before it was asked.
+    /// As [`Keeper::told`], for who cannot ask the keeper any more.
     pub fn told(&self) -> Vec<Event> {
-        self.0.state().take_events()
+        let state = self.0.state_within(END_WAITS);
+        state.map_or(Vec::new(), |mut state| state.take_events())
     }
 
     /// From now on a panic in any thread of the process ends the lock before it is told, but for
@@ -159,6 +175,36 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits no longer than `within`.
+    fn state_within(&self, within: Duration) -> Option<MutexGuard<'_, State>> {
+        let asked = Instant::now();
+        loop {
+            match self.state.try_lock() {
+                Ok(state) => return Some(state),
+                Err(TryLockError::Poisoned(state)) => return Some(state.into_inner()),
+                Err(TryLockError::WouldBlock) if asked.elapsed() < within => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Err(TryLockError::WouldBlock) => return None,
+            }
+        }
+    }
+
+    /// Starts a thread; should it panic, the lock ends.
+    fn spawn(
+        self: &Arc<Self>,
+        name: &str,
+        job: impl FnOnce(&Self) + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
+        let shared = self.clone();
+        thread::Builder::new().name(name.into()).spawn(move || {
+            let ran = panic::catch_unwind(AssertUnwindSafe(|| job(&shared)));
+            if let Err(panic) = ran {
+                shared.fail(&mut shared.state(), crate::said(&*panic));
+            }
+        })
+    }
+
     fn keep(&self) {
         let mut state = self.state();
         while !state.quit {
@@ -166,14 +212,24 @@ impl Shared {
             state.tick(now);
             // An instant that is past is one that the pin did not obey.
             let relock = |at: Duration| at.checked_sub(now).unwrap_or(RETRY);
-            let wait = state.relock_at().map_or(Duration::MAX, relock);
-            let wait = if state.watches() {
-                wait.min(POLL)
-            } else {
-                wait
-            };
+            let wait = state.relock_at().map_or(OVERDUE, relock).min(OVERDUE);
             let woken = self.changed.wait_timeout(state, wait);
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Reads the contacts, which may take any time, while nobody waits for it.
+    fn read(&self, mut contacts: Contacts) {
+        loop {
+            let readings = contacts.read();
+            let mut state = self.state();
+            if state.quit || state.has_ended() {
+                return;
+            }
+            state.contacts(self.now(), readings);
+            drop(state);
+            self.changed.notify_all();
+            thread::sleep(POLL);
         }
     }
 
@@ -185,15 +241,8 @@ impl Shared {
     /// As [`Shared::fail`], but does not wait long: the thread that panics may be the one that is
     /// moving the lock, and then the lock ends as that thread does.
     fn fail_soon(&self, reason: String) {
-        let asked = Instant::now();
-        while asked.elapsed() < PANIC_WAITS {
-            match self.state.try_lock() {
-                Ok(mut state) => return self.fail(&mut state, reason),
-                Err(TryLockError::Poisoned(state)) => {
-                    return self.fail(&mut state.into_inner(), reason);
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
-            }
+        if let Some(mut state) = self.state_within(PANIC_WAITS) {
+            self.fail(&mut state, reason);
         }
     }
 }
@@ -207,6 +256,8 @@ impl Drop for Keeper {
         drop(state);
         self.shared.changed.notify_all();
         let _ = self.thread.take().map(JoinHandle::join);
+        // Nothing is ever sent.
+        let _ = (self.reader.take()).map(|reader| reader.recv_timeout(END_WAITS));
     }
 }
 

@@ -13,6 +13,7 @@ pub mod simulated;
 
 pub use keeper::{Fault, Keeper, SafeState, State};
 pub use lock::{Lock, LockError};
+pub use monitor::Readings;
 pub use pins::{ContactPin, Contacts};
 pub use settings::{ActiveLevel, Contact, Door, Driver, Pull, Relay, Sensor, Strike};
 

@@ -7,6 +7,7 @@ mod leaf;
 use super::debounce::{Change, Debounce};
 use super::settings::Door;
 use crate::event::{Event, Input};
+use crate::millis::millis;
 use button::Button;
 use leaf::Leaf;
 use std::time::Duration;
@@ -17,9 +18,9 @@ const LONGEST_GAP: Duration = Duration::from_secs(2);
 /// What a contact says, or why it cannot be read; `None` where there is none.
 pub(super) type Reading = Option<Result<bool, String>>;
 
-/// What all contacts say at one time.
+/// What all contacts of a door say at one time.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Readings {
+pub struct Readings {
     /// Whether the door is open.
     pub(super) sensor: Reading,
     /// Whether the exit button is pressed.
@@ -47,6 +48,10 @@ pub(super) struct Monitor {
     tamper: Option<Debounce>,
     /// When it was told something last.
     told: Option<Duration>,
+    /// Time was lost, and no reading came in time since.
+    lost: bool,
+    /// It was told that nobody reads the contacts.
+    is_overdue: bool,
 }
 
 impl Monitor {
@@ -57,7 +62,22 @@ impl Monitor {
             exit_button: door.exit_button.as_ref().map(Button::new),
             tamper: door.tamper.as_ref().map(Debounce::new),
             told: None,
+            lost: false,
+            is_overdue: false,
         }
+    }
+
+    /// Whether no contact was read for so long that a driver must hang, which is told once.
+    pub(super) fn overdue(&mut self, now: Duration) -> (Wish, Vec<Event>) {
+        if self.leaf.is_none() && self.exit_button.is_none() && self.tamper.is_none() {
+            return (Wish::Keep, Vec::new());
+        }
+        let passed = now.saturating_sub(*self.told.get_or_insert(now));
+        if self.is_overdue || passed <= LONGEST_GAP {
+            return (Wish::Keep, Vec::new());
+        }
+        (self.is_overdue, self.lost) = (true, true);
+        (Wish::Relock, vec![not_read(now, passed)])
     }
 
     /// Takes what the contacts say at `now`, and until when the lock is released, if it is. A
@@ -113,19 +133,26 @@ impl Monitor {
 
     /// Whether time ran backwards or too far; then what was read before proves nothing.
     fn lost_time(&mut self, now: Duration, released: bool, events: &mut Vec<Event>) -> bool {
-        let Some(told) = self.told.replace(now) else {
-            return false;
-        };
-        let reason = match now.checked_sub(told) {
-            Some(passed) if passed <= LONGEST_GAP => return false,
-            Some(passed) => format!("no contact was read for {} ms", passed.as_millis()),
-            None => format!("the clock ran back by {} ms", (told - now).as_millis()),
-        };
-        events.push(Event::InputFault {
-            at_ms: millis(now),
-            input: Input::Clock,
-            reason,
-        });
+        let at_ms = millis(now);
+        let told = self.told.replace(now).unwrap_or(now);
+        let was_told = std::mem::take(&mut self.is_overdue);
+        match now.checked_sub(told) {
+            Some(passed) if passed <= LONGEST_GAP => {
+                if std::mem::take(&mut self.lost) {
+                    let input = Input::Clock;
+                    events.push(Event::InputRestored { at_ms, input });
+                }
+                return false;
+            }
+            Some(_) if was_told => {}
+            Some(passed) => events.push(not_read(now, passed)),
+            None => events.push(Event::InputFault {
+                at_ms,
+                input: Input::Clock,
+                reason: format!("the clock ran back by {} ms", (told - now).as_millis()),
+            }),
+        }
+        self.lost = true;
         if let Some(leaf) = &mut self.leaf {
             leaf.restart(now, released);
         }
@@ -155,8 +182,12 @@ fn tell_fault(now: Duration, input: Input, change: Change, events: &mut Vec<Even
     is_broken
 }
 
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+fn not_read(now: Duration, passed: Duration) -> Event {
+    Event::InputFault {
+        at_ms: millis(now),
+        input: Input::Clock,
+        reason: format!("no contact was read for {} ms", passed.as_millis()),
+    }
 }
 
 #[cfg(test)]

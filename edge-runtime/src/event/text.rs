@@ -31,6 +31,7 @@ impl fmt::Display for Event {
             Self::RecordUnusable { reason } => write!(f, "not used: {reason}"),
             Self::ClaimsLost { reason } => f.write_str(reason),
             Self::BrokerLost { reason } => write!(f, "messages wait: {reason}"),
+            Self::ClaimsFound => f.write_str("claims can be read again"),
             Self::BrokerFound => f.write_str("the broker is told"),
             Self::Frame(frame) => {
                 write!(

@@ -23,18 +23,21 @@ pub use state::Fitted;
 
 use crate::event::Event;
 use crate::metrics::{Metrics, MetricsSettings, server};
+use crate::millis::unix_millis;
 use crate::store::Store;
 use outbox::{Input, Outbox};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Notices that may wait for the disk; a door makes a few a minute.
 const INBOX_LEN: usize = 1024;
 /// Faults that may wait until the door's loop asks.
 const FAULTS_LEN: usize = 16;
+/// How long the end is waited for: a store or a broker that hangs must not hold the door up.
+const END_WAITS: Duration = Duration::from_secs(5);
 
 /// Tells others of the door.
 pub struct Reporter {
@@ -78,9 +81,7 @@ impl Reporter {
     /// Takes an event, without waiting for anything.
     pub fn tell(&mut self, event: &Event) {
         self.metrics.event(event);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now_ms = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
-        let Some(notice) = self.notices.take(event, now_ms) else {
+        let Some(notice) = self.notices.take(event, unix_millis()) else {
             return;
         };
         self.metrics.notice(&notice);
@@ -157,10 +158,12 @@ impl Messenger {
     }
 
     fn end(self) {
-        // Fails only if the thread has ended, which is waited for in any case.
-        let _ = self.inbox.send(Input::End);
-        if let Some(outbox) = self.outbox {
-            let _ = outbox.join();
+        let asked = Instant::now();
+        let is_over = |outbox: &JoinHandle<()>| outbox.is_finished();
+        let mut told = false;
+        while !self.outbox.as_ref().is_none_or(is_over) && asked.elapsed() < END_WAITS {
+            told = told || self.inbox.try_send(Input::End).is_ok();
+            thread::sleep(Duration::from_millis(5));
         }
     }
 }

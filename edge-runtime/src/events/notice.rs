@@ -118,6 +118,24 @@ impl Kind {
         Self::Restored,
     ];
 
+    /// Whether the lock is released from then on, if it moves.
+    pub(crate) fn released(self) -> Option<bool> {
+        match self {
+            Self::Opened | Self::Exit | Self::LeftUnlocked => Some(true),
+            Self::Locked => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Whether the leaf is open from then on, if it moves.
+    pub(crate) fn open(self) -> Option<bool> {
+        match self {
+            Self::DoorOpened | Self::Forced => Some(true),
+            Self::DoorClosed => Some(false),
+            _ => None,
+        }
+    }
+
     /// The word for it in topics and in JSON.
     pub fn word(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@
 use super::notice::{Kind, Notice};
 use crate::decide::Refusal;
 use crate::event::{Event, FrameEvent, Outcome};
-use std::collections::BTreeMap;
+use crate::seldom::Seldom;
 
 /// Whoever stands before the door is seen at every frame, and a loose contact tells something
 /// again and again; one notice tells of so much time.
@@ -16,6 +16,11 @@ const CAMERA_GONE_MS: u64 = 5_000;
 /// Frames of a stranger that are further apart are of two visits.
 const SAME_VISIT_MS: u64 = 5_000;
 
+/// What is faulty where a record cannot be used.
+pub(super) const RECORDS: &str = "records";
+/// Its reason, where nobody is named.
+pub(super) const UNNAMED_RECORD: &str = "a record cannot be used";
+
 /// Tells events of weight from others.
 pub struct Notices {
     names: bool,
@@ -26,8 +31,8 @@ pub struct Notices {
     locked_out: bool,
     /// Since when no frame could be used, and whether that was told.
     no_frame: Option<(u64, bool)>,
-    /// When each was told last, by its kind and what is faulty.
-    told_at_ms: BTreeMap<(Kind, Option<&'static str>), u64>,
+    /// By kind and what is faulty.
+    told: Seldom<(Kind, Option<&'static str>)>,
 }
 
 impl Notices {
@@ -39,7 +44,7 @@ impl Notices {
             refused: None,
             locked_out: false,
             no_frame: None,
-            told_at_ms: BTreeMap::new(),
+            told: Seldom::default(),
         }
     }
 
@@ -82,9 +87,13 @@ impl Notices {
                 ..new(Kind::Stopped)
             },
             Event::ClaimsLost { reason } => fault("claims", reason),
-            Event::RecordUnusable { reason } if self.names => fault("records", reason),
+            Event::ClaimsFound => Notice {
+                source: Some("claims"),
+                ..new(Kind::Restored)
+            },
+            Event::RecordUnusable { reason } if self.names => fault(RECORDS, reason),
             // The reason begins with the name.
-            Event::RecordUnusable { .. } => fault("records", "a record cannot be used"),
+            Event::RecordUnusable { .. } => fault(RECORDS, UNNAMED_RECORD),
             _ => return self.contact(event, now_ms),
         })
     }
@@ -132,7 +141,8 @@ impl Notices {
             // The broker is not told that it was away, nor of what is told otherwise.
             _ => return None,
         };
-        let quiet = !self.is_news((notice.kind, notice.source), *at_ms, once_in_ms);
+        let what = (notice.kind, notice.source);
+        let quiet = !self.told.is_news(what, *at_ms, once_in_ms);
         Some(Notice { quiet, ..notice })
     }
 
@@ -178,10 +188,11 @@ impl Notices {
     fn refused(&mut self, frame: &FrameEvent, refusal: Refusal, now_ms: u64) -> Option<Notice> {
         let refused = Some((refusal, frame.subject.clone()));
         if refused != self.refused {
-            self.told_at_ms.remove(&(Kind::Refused, None));
+            self.told.forget(&(Kind::Refused, None));
             self.refused = refused;
         }
-        let is_news = self.is_news((Kind::Refused, None), frame.at_ms, ONCE_IN_MS);
+        let what = (Kind::Refused, None);
+        let is_news = self.told.is_news(what, frame.at_ms, ONCE_IN_MS);
         is_news.then(|| Notice {
             person: self.named(frame.subject.as_ref()),
             reason: Some(word(refusal)),
@@ -196,25 +207,15 @@ impl Notices {
         let same = frame.at_ms.saturating_sub(at_ms) <= SAME_VISIT_MS;
         self.strangers = (if same { count + 1 } else { 1 }, frame.at_ms);
         let is_news = self.strangers.0 >= frame.needed
-            && self.is_news((Kind::Unknown, None), frame.at_ms, ONCE_IN_MS);
+            && (self.told).is_news((Kind::Unknown, None), frame.at_ms, ONCE_IN_MS);
         is_news.then(|| Notice::new(Kind::Unknown, now_ms))
-    }
-
-    /// Whether it was not told a moment ago; if so, it is now.
-    fn is_news(&mut self, what: (Kind, Option<&'static str>), at_ms: u64, once_in_ms: u64) -> bool {
-        let told = self.told_at_ms.get(&what);
-        let is_news = told.is_none_or(|told| at_ms.saturating_sub(*told) >= once_in_ms);
-        if is_news {
-            self.told_at_ms.insert(what, at_ms);
-        }
-        is_news
     }
 
     /// Whoever comes now is somebody else.
     fn forget_visit(&mut self) {
         self.strangers.0 = 0;
         self.refused = None;
-        self.told_at_ms.remove(&(Kind::Unknown, None));
+        self.told.forget(&(Kind::Unknown, None));
     }
 
     fn named(&self, name: Option<&String>) -> Option<String> {

@@ -4,12 +4,13 @@ use super::discovery;
 use super::line::Line;
 use super::link::Link;
 use super::notice::Notice;
+use super::notices::{RECORDS, UNNAMED_RECORD};
 use super::settings::MqttSettings;
 use super::state::{AVAILABILITY, Fitted, State};
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::store::{Backlog, Store, StoreError};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -212,7 +213,8 @@ impl Outbox {
                 self.sent = self.backlog.newest;
             }
             for message in waiting {
-                if let Some((topic, payload)) = numbered(message.number, &message.bytes)
+                let sent = numbered(message.number, &message.bytes, self.settings.names);
+                if let Some((topic, payload)) = sent
                     && !line.send(message.number, self.settings.topic(&topic), payload)
                 {
                     return Ok(());
@@ -248,10 +250,54 @@ impl Outbox {
     }
 }
 
-/// The topic and the payload of a message; `None` if another release put it there.
-fn numbered(number: u64, bytes: &[u8]) -> Option<(String, String)> {
-    let mut message: Value = serde_json::from_slice(bytes).ok()?;
+/// The topic and the payload of a message; `None` if another release put it there. It may have been
+/// put there when names were still told.
+fn numbered(number: u64, bytes: &[u8], names: bool) -> Option<(String, String)> {
+    let mut message: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
     let topic = format!("event/{}", message.get("event_type")?.as_str()?);
-    message.as_object_mut()?.insert("seq".into(), number.into());
-    Some((topic, message.to_string()))
+    message.insert("seq".into(), number.into());
+    if !names {
+        message.remove("person");
+        message.remove("with");
+        if message
+            .get("source")
+            .is_some_and(|source| source == RECORDS)
+        {
+            message.insert("reason".into(), UNNAMED_RECORD.into());
+        }
+    }
+    Some((topic, Value::from(message).to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_kept_with_names_is_told_without_where_none_are_told_any_more() {
+        let opened = json!({"event_type": "opened", "person": "ada", "with": "ben", "at_ms": 5});
+        let record = json!({"event_type": "fault", "source": "records", "reason": "ada: damaged"});
+        let broken = json!({"event_type": "fault", "source": "sensor", "reason": "no bus"});
+        for kept in [opened, record, broken] {
+            let told = |names| {
+                let (topic, payload) = numbered(7, kept.to_string().as_bytes(), names).unwrap();
+                assert_eq!(
+                    topic,
+                    format!("event/{}", kept["event_type"].as_str().unwrap())
+                );
+                serde_json::from_str::<Value>(&payload).unwrap()
+            };
+            let mut whole = kept.clone();
+            whole["seq"] = 7.into();
+            assert_eq!(told(true), whole);
+            let unnamed = told(false);
+            assert!(!unnamed.to_string().contains("ada") && !unnamed.to_string().contains("ben"));
+            assert_eq!(unnamed["seq"], 7);
+            if kept["source"] == "sensor" {
+                assert_eq!(unnamed, whole);
+            }
+        }
+        assert!(numbered(1, b"{}", true).is_none());
+    }
 }

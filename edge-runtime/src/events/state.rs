@@ -1,6 +1,7 @@
 //! How the door is now, as the broker keeps it for whoever comes later.
 
 use super::notice::{Kind, Notice};
+use super::notices::RECORDS;
 use crate::door::Door;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -68,14 +69,19 @@ impl State {
 
     pub(super) fn take(&mut self, notice: &Notice) {
         self.people = notice.people.or(self.people);
+        if let Some(released) = notice.kind.released() {
+            self.lock = if released { "unlocked" } else { "locked" };
+        }
+        if let Some(open) = notice.kind.open() {
+            self.contact = if open { "open" } else { "closed" };
+        }
         match notice.kind {
             Kind::Started => self.status = "running",
             Kind::Stopped => self.status = "stopped",
-            Kind::Opened | Kind::Exit | Kind::LeftUnlocked => self.lock = "unlocked",
-            Kind::Locked => self.lock = "locked",
-            Kind::DoorOpened => self.contact = "open",
-            Kind::DoorClosed => (self.contact, self.alarm) = ("closed", "none"),
-            Kind::Forced => (self.contact, self.alarm) = ("open", "forced"),
+            // Records that are still of no use are told after it.
+            Kind::PeopleChanged => drop(self.problems.remove(RECORDS)),
+            Kind::DoorClosed => self.alarm = "none",
+            Kind::Forced => self.alarm = "forced",
             Kind::Held if self.alarm == "none" => self.alarm = "held",
             Kind::Tamper => self.tamper = "on",
             Kind::TamperEnded => self.tamper = "off",
@@ -84,7 +90,7 @@ impl State {
                 self.problems.extend(notice.source.map(|s| (s, reason)));
             }
             Kind::Restored => self.problems.retain(|s, _| Some(*s) != notice.source),
-            Kind::Held | Kind::Refused | Kind::Unknown | Kind::Lockout | Kind::PeopleChanged => {}
+            _ => {}
         }
     }
 

@@ -46,6 +46,7 @@ fn every_event() -> Vec<Event> {
         Event::ClaimsLost {
             reason: "/dev/ttyUSB0: gone".into(),
         },
+        Event::ClaimsFound,
         Event::BrokerLost { reason: "x".into() },
         Event::BrokerFound,
         Event::Tamper { at_ms: 0, on: true },
@@ -264,6 +265,8 @@ fn the_state_follows_the_notices() {
         ),
         (works("claims"), "health", r#""problem":"sensor: gone""#),
         (works("sensor"), "health", r#""problem":null"#),
+        (fault("records"), "health", r#""problem":"records: gone""#),
+        (of(Kind::PeopleChanged), "health", r#""problem":null"#),
         (of(Kind::Locked), "lock", "locked"),
         (of(Kind::LeftUnlocked), "lock", "unlocked"),
         (of(Kind::Stopped), "health", r#""status":"stopped""#),

@@ -9,6 +9,7 @@ pub use settings::MetricsSettings;
 
 use crate::event::{Event, Outcome};
 use crate::events::{Kind, Notice};
+use crate::millis::millis;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -54,7 +55,7 @@ pub struct Metrics {
     /// Frames by latency, each counted once.
     latencies: [AtomicU64; LATENCIES.len()],
     latency_ms_sum: AtomicU64,
-    /// In milliseconds since the start, plus 1; 0 is never.
+    /// The last that could be used, in milliseconds since the start, plus 1; 0 is never.
     last_frame: AtomicU64,
     releases: AtomicU64,
     refusals: [AtomicU64; REASONS.len()],
@@ -115,7 +116,9 @@ impl Metrics {
             if let Some(outcome) = outcome {
                 self.frames[outcome].fetch_add(1, Relaxed);
             }
-            self.last_frame.store(self.uptime_ms() + 1, Relaxed);
+            if frame.outcome != Outcome::BadFrame {
+                self.last_frame.store(self.uptime_ms() + 1, Relaxed);
+            }
             let ms = frame.latency_ms;
             let bucket = LATENCIES.iter().position(|(end, _)| ms <= *end);
             self.latencies[bucket.unwrap_or(LATENCIES.len() - 1)].fetch_add(1, Relaxed);
@@ -140,12 +143,11 @@ impl Metrics {
             Kind::Fault => drop(self.faults.fetch_add(1, Relaxed)),
             _ => {}
         }
-        match notice.kind {
-            Kind::Opened | Kind::Exit | Kind::LeftUnlocked => self.released.store(true, Relaxed),
-            Kind::Locked => self.released.store(false, Relaxed),
-            Kind::DoorOpened | Kind::Forced => self.open.store(true, Relaxed),
-            Kind::DoorClosed => self.open.store(false, Relaxed),
-            _ => {}
+        if let Some(released) = notice.kind.released() {
+            self.released.store(released, Relaxed);
+        }
+        if let Some(open) = notice.kind.open() {
+            self.open.store(open, Relaxed);
         }
     }
 
@@ -181,6 +183,6 @@ impl Metrics {
     }
 
     fn uptime_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
+        millis(self.started.elapsed())
     }
 }

@@ -110,7 +110,7 @@ impl Metrics {
             0 => f64::NAN,
             at => seconds(self.uptime_ms().saturating_sub(at - 1)),
         };
-        let help = "Time since the last frame; NaN before the first.";
+        let help = "Time since the last frame that could be used; NaN before the first.";
         text.gauge("last_frame_age_seconds", help, age);
         text.gauge(
             "uptime_seconds",

@@ -1,18 +1,20 @@
 //! Embed, identify, decide, actuate, tell: what is done with each face in turn.
 
+use super::Sink;
 use super::ahead::{Ahead, Searched};
 use super::ended::RunError;
 use super::sight::Sight;
-use super::{Sink, millis};
 use crate::claim::{Claims, Whom};
 use crate::decide::{Action, Decision, Look, Side};
 use crate::door::Keeper;
 use crate::event::{Event, FrameEvent, LockState, Outcome};
 use crate::find::Unseen;
 use crate::gallery::Gallery;
+use crate::millis::millis;
 use crate::network::Network;
 use crate::watchdog::Watchdog;
 use shared::align::{AlignedFace, Landmarks};
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -110,11 +112,9 @@ impl Watch<'_> {
     }
 
     fn whom(&mut self) -> Result<Whom, RunError> {
-        let mut faults = Vec::new();
-        let whom = self.claims.whom(Instant::now(), |fault| faults.push(fault));
-        for reason in faults {
-            (self.events)(&Event::ClaimsLost { reason })?;
-        }
+        let mut told = Vec::new();
+        let whom = self.claims.whom(Instant::now(), |event| told.push(event));
+        told.iter().try_for_each(&mut *self.events)?;
         Ok(whom)
     }
 
@@ -177,6 +177,8 @@ impl Watch<'_> {
         if sight.outcome != Outcome::BadFrame {
             self.watchdog.frame();
         }
+        // First what moved: whatever is told may be the last that is.
+        self.tell_moves()?;
         (self.events)(&Event::Frame(frame))?;
         self.tell()
     }
@@ -197,11 +199,13 @@ impl Watch<'_> {
 
     /// Tells what happened at the door meanwhile.
     fn tell(&mut self) -> Result<(), RunError> {
-        for event in self.keeper.told() {
-            (self.events)(&event)?;
-        }
+        self.tell_moves()?;
         self.keeper
             .fault()
             .map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    fn tell_moves(&mut self) -> io::Result<()> {
+        self.keeper.told().iter().try_for_each(&mut *self.events)
     }
 }

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 /// A change takes milliseconds, erasing one a few seconds with very many people.
 const LOCK_WAIT: Duration = Duration::from_secs(20);
+/// Who reads waits less: a door that waits lets nobody in, and says why before its watchdog does.
+const READ_WAIT: Duration = Duration::from_secs(8);
 
 impl Store {
     /// Reads the database as it is between two changes.
@@ -103,15 +105,16 @@ impl Store {
 /// Takes the turn of this program, shared with others that read.
 pub(super) fn lock(path: &Path, shared: bool) -> Result<Folder, StoreError> {
     private(path)?;
+    let wait = if shared { READ_WAIT } else { LOCK_WAIT };
     let folder = Folder::open(path).and_then(|folder| {
-        let locked = folder.lock(shared, LOCK_WAIT)?;
+        let locked = folder.lock(shared, wait)?;
         Ok((folder, locked))
     });
     match folder {
         Ok((folder, true)) => Ok(folder),
         Ok((_, false)) => Err(StoreError::Busy {
             path: path.into(),
-            waited_s: LOCK_WAIT.as_secs(),
+            waited_s: wait.as_secs(),
         }),
         Err(source) => Err(StoreError::Folder {
             path: path.into(),

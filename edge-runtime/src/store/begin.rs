@@ -4,9 +4,10 @@ use super::access::{guarded, lock, private};
 use super::error::{KeyError, RecordError, StoreError};
 use super::fault::Fault;
 use super::vault::{self, Person, Vault};
-use super::{DATABASE, Inner, Settings, Store, erase, key, now_ms};
+use super::{DATABASE, Inner, Settings, Store, erase, key};
 use crate::atomic_file::{self, Folder};
 use crate::capped_file;
+use crate::millis::unix_millis;
 use redb::backends::FileBackend;
 use shared::audit::{AuditEvent, What};
 use shared::enrollment::EnrollmentRecord;
@@ -107,7 +108,7 @@ fn found(vault: &Vault, folder: &Path, path: &Path) -> Result<(), Fault> {
             vault.add(tx, Person { record, crops }, false)?;
             let detail = "from a file of an earlier release";
             let event = AuditEvent::new(What::Imported, Some(record.subject()), detail);
-            vault.append(tx, now_ms(), [event])?;
+            vault.append(tx, unix_millis(), [event])?;
         }
         Ok(())
     })?;

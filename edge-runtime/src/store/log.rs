@@ -3,11 +3,12 @@
 //! Without the key no entry can be read or made, and the ends cannot be changed: a log from which
 //! something was taken, or to which something was put, does not fit its ends any more.
 
+use super::Store;
 use super::error::StoreError;
 use super::fault::Fault;
 use super::sealed::{self, About};
 use super::vault::{self, CHAIN, LOG, META, Vault};
-use super::{Store, now_ms};
+use crate::millis::unix_millis;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use shared::audit::{AuditEntry, AuditEvent, Chain, ChainError, What};
 use shared::digest::Digest;
@@ -62,7 +63,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn restart_log(&self) -> Result<(), StoreError> {
-        self.write(|database| vault::change(database, |tx| self.0.vault.restart_log(tx, now_ms())))
+        self.write(|database| {
+            vault::change(database, |tx| self.0.vault.restart_log(tx, unix_millis()))
+        })
     }
 }
 

@@ -29,6 +29,7 @@ pub use settings::{KEY_FILE, Settings};
 pub use transfer::Imported;
 pub use vault::Person;
 
+use crate::millis::unix_millis;
 use shared::audit::{AuditEvent, What};
 use shared::bundle::Manifest;
 use shared::digest::Digest;
@@ -38,7 +39,6 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 use vault::{Unreadable, Vault};
 use zeroize::Zeroize;
 
@@ -123,7 +123,11 @@ impl Store {
     pub fn add_person(&self, person: Person<'_>, replace: bool) -> Result<bool, StoreError> {
         self.change_people(|vault, tx| {
             let replaced = vault.add(tx, person, replace)?;
-            vault.append(tx, now_ms(), [vault::enrolled(person.record, replaced)])?;
+            vault.append(
+                tx,
+                unix_millis(),
+                [vault::enrolled(person.record, replaced)],
+            )?;
             Ok(replaced)
         })
     }
@@ -139,7 +143,7 @@ impl Store {
         let sealed = self.change_people(|vault, tx| {
             let sealed = vault.remove(tx, subject)?;
             let event = AuditEvent::new(What::Removed, Some(subject), "");
-            vault.append(tx, now_ms(), [event])?;
+            vault.append(tx, unix_millis(), [event])?;
             Ok(sealed)
         })?;
         traces.extend(sealed);
@@ -273,12 +277,6 @@ fn unusable(subject: Option<String>, row: vault::Row, why: Unreadable) -> Record
             source,
         },
     }
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since.unwrap_or_default().as_millis();
-    u64::try_from(millis).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

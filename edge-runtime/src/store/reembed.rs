@@ -1,9 +1,10 @@
 //! After a change of the model: new templates of the crops that were kept.
 
+use super::Store;
 use super::error::StoreError;
 use super::fault::Fault;
 use super::vault::Person;
-use super::{Store, now_ms};
+use crate::millis::unix_millis;
 use crate::network::Network;
 use shared::audit::{AuditEvent, What};
 use shared::enrollment::EnrollmentRecord;
@@ -73,7 +74,7 @@ impl Store {
                 vault.add(tx, Person { record, crops }, true)?;
                 let detail = format!("for model {:?}", record.model);
                 let event = AuditEvent::new(What::Reembedded, Some(record.subject()), &detail);
-                vault.append(tx, now_ms(), [event])?;
+                vault.append(tx, unix_millis(), [event])?;
             }
             Ok::<_, Fault>(())
         })?;

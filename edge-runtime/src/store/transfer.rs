@@ -3,9 +3,10 @@
 use super::error::StoreError;
 use super::sealed::{self, About};
 use super::vault::{Person, Unreadable};
-use super::{Store, key, now_ms};
+use super::{Store, key};
 use crate::atomic_file;
 use crate::capped_file;
+use crate::millis::unix_millis;
 use serde_bytes::ByteBuf;
 use shared::audit::{AuditEvent, What};
 use shared::digest::Digest;
@@ -57,7 +58,7 @@ impl Store {
         let detail = to.file_name().unwrap_or_default().to_string_lossy();
         let event = |subject: &String| {
             let event = AuditEvent::new(What::Exported, Some(subject), &detail);
-            (now_ms(), event)
+            (unix_millis(), event)
         };
         self.append(subjects.iter().map(event).collect())?;
         atomic_file::write(to, &bytes, Some(0o600))?;
@@ -113,7 +114,7 @@ impl Store {
                 let subject = record.subject();
                 let detail = ["", "in place of the record before"][usize::from(replaced)];
                 let event = AuditEvent::new(What::Imported, Some(subject), detail);
-                vault.append(tx, now_ms(), [event])?;
+                vault.append(tx, unix_millis(), [event])?;
                 let names = if replaced {
                     &mut imported.replaced
                 } else {

@@ -109,7 +109,7 @@ fn a_run_tells_every_event() {
     assert_eq!(
         events,
         [
-            "started", "frame", "frame", "released", "relocked", "stopped"
+            "started", "frame", "released", "frame", "relocked", "stopped"
         ]
     );
     assert_eq!((run.status, &run.json()[1]["lock"]), (0, &"locked".into()));

@@ -5,6 +5,7 @@ use edge_runtime::event::Event;
 use edge_runtime::events::{Fitted, MqttSettings, Reporter};
 use edge_runtime::store::{Settings, Store};
 use serde_json::Value;
+use std::fs::File;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -191,14 +192,18 @@ fn telling_returns_at_once_whatever_the_broker_does() {
     for port in [free_port(), silent_port] {
         let door = Door::new(port, "");
         let mut reporter = door.start();
+        // Nothing gets into the store, and there is more than there is room for before it.
+        let store = File::open(door.dir.path().join("people")).unwrap();
+        store.lock().unwrap();
         let mut longest = Duration::ZERO;
-        for _ in 0..500 {
+        for _ in 0..2000 {
             let before = Instant::now();
             reporter.tell(&opened());
             longest = longest.max(before.elapsed());
         }
         // Nobody waits for the disk or the network; a busy machine may take the thread away.
         assert!(longest < Duration::from_secs(2), "{longest:?}");
+        store.unlock().unwrap();
         let before = Instant::now();
         reporter.end();
         assert!(
@@ -206,7 +211,8 @@ fn telling_returns_at_once_whatever_the_broker_does() {
             "{:?}",
             before.elapsed()
         );
-        assert_eq!(door.waiting(), 500);
+        let waiting = door.waiting();
+        assert!((1000..2000).contains(&waiting), "{waiting}");
     }
 }
 

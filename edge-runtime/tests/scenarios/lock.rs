@@ -94,7 +94,7 @@ fn locks_when_events_cannot_be_written() {
     });
     let error = ran.ended.as_ref().unwrap_err().to_string();
     assert!(error.contains("events cannot be written"), "{error}");
-    assert_eq!(ran.frames().len(), 2);
+    assert_eq!(ran.frames().len(), 1);
     assert_eq!(ran.levels.last().unwrap().1, PinState::Low);
 }
 

@@ -76,7 +76,9 @@ fn a_door_that_hangs_is_ended_with_its_current_off_first() {
     assert_eq!(door.child.wait().unwrap().code(), Some(3));
 
     let log = call(&scene, "audit --json --config door.toml").json();
-    let failed = log.iter().find(|entry| entry["what"] == "failed").unwrap();
+    let whats: Vec<_> = log.iter().filter_map(|e| e["what"].as_str()).collect();
+    assert_eq!(whats, ["enrolled", "started", "opened", "failed"]);
+    let failed = &log[3];
     let detail = failed["detail"].as_str().unwrap();
     assert!(detail.contains("not gone round"), "{detail}");
 }

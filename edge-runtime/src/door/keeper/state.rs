@@ -1,18 +1,19 @@
 //! What a keeper keeps, without its thread: time is told to it.
 
 use super::Fault;
-use crate::door::monitor::{Monitor, Wish, millis};
-use crate::door::{Contacts, Door, Lock, LockError, Strike};
+use crate::door::monitor::{Monitor, Wish};
+use crate::door::{Door, Lock, LockError, Readings, Strike};
 use crate::event::Event;
+use crate::millis::millis;
 use std::time::Duration;
 
 /// A door that is kept, by a thread or by whoever tells the time.
 pub struct State {
     lock: Lock,
-    contacts: Contacts,
     monitor: Monitor,
     strike: Strike,
-    hold: Duration,
+    /// Whom the lock is released for.
+    let_in: Vec<String>,
     /// What nobody asked for yet. It grows while the door's loop hangs, which the watchdog bounds.
     events: Vec<Event>,
     lock_fault: Option<LockError>,
@@ -22,14 +23,13 @@ pub struct State {
 }
 
 impl State {
-    /// A lock and the contacts around it.
-    pub fn new(lock: Lock, contacts: Contacts, door: &Door) -> Self {
+    /// A lock, and what the contacts around it mean.
+    pub fn new(lock: Lock, door: &Door) -> Self {
         Self {
             lock,
-            contacts,
             monitor: Monitor::new(door),
             strike: door.relay.strike,
-            hold: door.hold,
+            let_in: Vec::new(),
             events: Vec::new(),
             lock_fault: None,
             panic: None,
@@ -37,34 +37,54 @@ impl State {
         }
     }
 
-    /// Locks if it is time to, and does what the contacts want.
+    /// Locks if it is time to, or if nobody reads the contacts any more.
     pub fn tick(&mut self, now: Duration) {
+        self.relock(now);
+        if !self.lock.has_ended() {
+            let (wish, events) = self.monitor.overdue(now);
+            self.follow(now, wish, events);
+        }
+    }
+
+    /// Does what the contacts want; what they say is nothing to a lock that has ended.
+    pub fn contacts(&mut self, now: Duration, readings: Readings) {
+        self.relock(now);
+        if !self.lock.has_ended() {
+            let released = self.lock.relock_at();
+            let (wish, events) = self.monitor.step(now, readings, released);
+            self.follow(now, wish, events);
+        }
+    }
+
+    fn relock(&mut self, now: Duration) {
         match self.lock.tick(now) {
             Ok(true) => self.at_rest(now),
             Ok(false) => {}
             Err(fault) => self.lock_fault = Some(fault),
         }
-        if !self.watches() {
-            return;
-        }
-        let released = self.lock.relock_at();
-        let (wish, events) = self.monitor.step(now, self.contacts.read(), released);
+    }
+
+    fn follow(&mut self, now: Duration, wish: Wish, mut events: Vec<Event>) {
+        let was_released = self.lock.relock_at().is_some();
         let done = match wish {
             Wish::Keep => Ok(()),
             Wish::Release => self.lock.release(now).map(drop),
             Wish::Relock => self.lock.relock(),
         };
-        self.events.extend(events);
+        if done.is_err() {
+            // Nobody was let out.
+            events.retain(|event| !matches!(event, Event::ExitRequested { .. }));
+        }
+        self.events.append(&mut events);
         match done {
-            Ok(()) if wish == Wish::Relock && released.is_some() => self.at_rest(now),
+            Ok(()) if wish == Wish::Relock && was_released => self.at_rest(now),
             Ok(()) => {}
             Err(fault) => self.lock_fault = Some(fault),
         }
     }
 
-    /// Whether there are contacts to read; what they say is nothing to a lock that has ended.
-    pub(super) fn watches(&self) -> bool {
-        !self.contacts.is_empty() && !self.lock.has_ended()
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock.has_ended()
     }
 
     /// As [`super::Keeper::release`].
@@ -77,12 +97,16 @@ impl State {
         subject: String,
         with: Option<String>,
     ) -> Result<(), LockError> {
-        if self.lock.release(now)? {
+        self.lock.release(now)?;
+        if let Some(until) = self.lock.relock_at().filter(|_| !self.lock.has_ended())
+            && !self.let_in.contains(&subject)
+        {
+            self.let_in.push(subject.clone());
             self.events.push(Event::Released {
                 at_ms: millis(now),
                 subject,
                 with,
-                hold_ms: millis(self.hold),
+                hold_ms: millis(until.saturating_sub(now)),
             });
         }
         Ok(())
@@ -127,6 +151,7 @@ impl State {
 
     /// Tells that the lock went where it rests.
     fn at_rest(&mut self, now: Duration) {
+        self.let_in.clear();
         let at_ms = millis(now);
         let unlocked = self.lock.has_ended() && self.strike == Strike::FailSafe;
         self.events.push(match unlocked {

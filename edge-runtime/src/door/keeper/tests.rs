@@ -1,7 +1,8 @@
 use super::*;
 use crate::door::simulated::{Recording, SimulatedInput, SimulatedPin, Switch};
 use crate::door::{ContactPin, Strike};
-use embedded_hal::digital::{ErrorKind, ErrorType, OutputPin, PinState};
+use crate::event::Input;
+use embedded_hal::digital::{ErrorKind, ErrorType, InputPin, OutputPin, PinState};
 use std::env;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,6 +79,29 @@ fn it_locks_in_time_though_nobody_calls() {
 }
 
 #[test]
+fn everybody_whom_it_is_released_for_is_told_once_with_the_time_that_is_left() {
+    let (keeper, recording, _) = keep(Duration::from_secs(60), Strike::FailSecure);
+    for subject in ["ada", "ada", "eve", "ada"] {
+        keeper.release(subject.into(), None).unwrap();
+        thread::sleep(Duration::from_millis(2));
+    }
+    let told = keeper.told();
+    let released = |event: &Event| match event {
+        Event::Released {
+            subject, hold_ms, ..
+        } => Some((subject.clone(), *hold_ms)),
+        _ => None,
+    };
+    let told: Vec<_> = told.iter().map(|event| released(event).unwrap()).collect();
+    let [(first, 60_000), (second, left)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!([&first[..], &second[..]], ["ada", "eve"]);
+    assert!((50_000..60_000).contains(left), "{left}");
+    assert_eq!(levels(&recording).len(), 2);
+}
+
+#[test]
 fn the_exit_button_releases_though_nobody_calls() {
     let (keeper, recording, button) = keep(HOLD, Strike::FailSecure);
     // Seen at rest first.
@@ -139,6 +163,69 @@ fn it_ends_the_lock_when_dropped_though_others_could_end_it_too() {
     drop(keeper);
     assert_eq!(levels(&recording).last(), Some(&PinState::Low));
     safe_state.enter();
+}
+
+/// Whoever reads it waits as long as somebody has the other end of the channel.
+struct HangingInput(mpsc::Receiver<()>);
+
+impl ErrorType for HangingInput {
+    type Error = ErrorKind;
+}
+
+impl InputPin for HangingInput {
+    fn is_high(&mut self) -> Result<bool, ErrorKind> {
+        let _ = self.0.recv();
+        Ok(true)
+    }
+
+    fn is_low(&mut self) -> Result<bool, ErrorKind> {
+        self.is_high().map(|high| !high)
+    }
+}
+
+#[test]
+fn a_contact_that_hangs_holds_nothing_up_and_is_told() {
+    use PinState::{High, Low};
+    let door = door(HOLD, Strike::FailSecure);
+    let (pin, recording) = SimulatedPin::new();
+    let (hangs, input) = mpsc::channel();
+    let contacts = Contacts {
+        exit_button: (door.exit_button).map(|c| ContactPin::new(HangingInput(input), &c)),
+        ..Contacts::default()
+    };
+    let lock = Lock::new(pin, &door).unwrap();
+    let keeper = Keeper::start(lock, contacts, &door).unwrap();
+    thread::sleep(HOLD);
+    release(&keeper);
+    wait(|| levels(&recording) == [Low, High, Low]);
+    let mut told = keeper.told();
+    wait_for(&mut told, &keeper, |event| {
+        matches!(
+            event,
+            Event::InputFault {
+                input: Input::Clock,
+                ..
+            }
+        )
+    });
+    release(&keeper);
+    let asked = Instant::now();
+    keeper.safe_state().enter();
+    let levels = levels(&recording);
+    assert_eq!(levels.iter().filter(|level| **level == High).count(), 2);
+    assert_eq!(levels.last(), Some(&Low));
+    drop(keeper);
+    assert!(asked.elapsed() < Duration::from_secs(5));
+    drop(hangs);
+}
+
+fn wait_for(told: &mut Vec<Event>, keeper: &Keeper, is_it: impl Fn(&Event) -> bool) {
+    let started = Instant::now();
+    while !told.iter().any(&is_it) {
+        assert!(started.elapsed() < Duration::from_secs(30));
+        thread::sleep(Duration::from_millis(5));
+        told.extend(keeper.told());
+    }
 }
 
 /// Cannot be set to low while it is stuck; panics once when told to.

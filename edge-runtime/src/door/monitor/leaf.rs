@@ -1,8 +1,9 @@
 //! The leaf of the door: opened or forced, held open, closed again.
 
-use super::{Change, Debounce, millis};
+use super::{Change, Debounce};
 use crate::door::settings::Sensor;
 use crate::event::Event;
+use crate::millis::millis;
 use std::time::Duration;
 
 /// The leaf, as its sensor tells.

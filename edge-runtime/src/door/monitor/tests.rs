@@ -277,6 +277,7 @@ fn a_clock_that_jumps_locks_and_a_press_before_it_is_none() {
         door.expect(&[
             &format!("{at} ms  fault of clock: {reason}"),
             &format!("{at} ms  relock"),
+            &format!("{} ms  clock works again", at + 10),
         ]);
     }
 }

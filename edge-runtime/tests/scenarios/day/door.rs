@@ -37,6 +37,7 @@ pub(super) enum Broken {
 struct Program {
     decision: Decision,
     door: State,
+    contacts: Contacts,
     button: Switch,
     leaf: Switch,
     /// Its clock begins with it.
@@ -133,7 +134,8 @@ impl Door {
                 toml::from_str(&self.policy_settings()).unwrap(),
                 toml::from_str(access).unwrap(),
             ),
-            door: State::new(lock, contacts, &door),
+            door: State::new(lock, &door),
+            contacts,
             button,
             leaf,
             started_ms: now_ms,
@@ -210,7 +212,7 @@ impl Program {
         if broken != Some(Broken::DeadSensor) {
             set(&self.leaf, &world.contacts.leaf);
         }
-        self.door.tick(now);
+        self.door.contacts(now, self.contacts.read());
         self.told = self.door.take_events();
         if self.door.take_fault().is_some() || world.killed {
             return Err(Ended);

@@ -2,8 +2,8 @@
 //! than its time, and no forced opening goes untold.
 
 use super::*;
-use crate::door::ContactPin;
 use crate::door::simulated::{Recording, SimulatedInput, SimulatedPin, Switch};
+use crate::door::{ContactPin, Contacts};
 use embedded_hal::digital::PinState;
 use proptest::prelude::*;
 
@@ -23,6 +23,7 @@ fn door() -> Door {
 
 struct World {
     state: State,
+    contacts: Contacts,
     relay: Recording,
     sensor: Switch,
     button: Switch,
@@ -42,7 +43,8 @@ impl World {
         };
         let lock = Lock::new(pin, &door).unwrap();
         Self {
-            state: State::new(lock, contacts, &door),
+            state: State::new(lock, &door),
+            contacts,
             relay,
             sensor,
             button,
@@ -54,7 +56,8 @@ impl World {
     fn tick(&mut self, sensor: Says, button: Says, poll: u64) -> Vec<Event> {
         sensor.set(&self.sensor, poll);
         button.set(&self.button, poll);
-        self.state.tick(Duration::from_millis(self.now_ms));
+        let now = Duration::from_millis(self.now_ms);
+        self.state.contacts(now, self.contacts.read());
         self.state.take_events()
     }
 
@@ -192,6 +195,37 @@ proptest! {
         }
         check_forced(&past)?;
     }
+}
+
+#[test]
+fn contacts_that_nobody_reads_lock_and_are_told_once_until_somebody_does() {
+    let mut world = World::new();
+    let mut told = Vec::new();
+    let mut pass = |world: &mut World, ms: u64, read: bool| {
+        for _ in (0..ms).step_by(POLL_MS as usize) {
+            if read {
+                told.extend(world.tick(Says::Rest, Says::Rest, 0));
+            } else {
+                world.state.tick(Duration::from_millis(world.now_ms));
+                told.extend(world.state.take_events());
+            }
+            world.now_ms += POLL_MS;
+        }
+    };
+    pass(&mut world, 1000, true);
+    pass(&mut world, 1900, false);
+    world.release();
+    pass(&mut world, 200, false);
+    assert!(!world.is_released());
+    pass(&mut world, 5000, false);
+    pass(&mut world, 1000, true);
+    let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+    let is_there = |i: usize, needle: &str| assert!(told[i].contains(needle), "{told:?}");
+    is_there(0, "ada");
+    is_there(1, "no contact was read for 20");
+    is_there(2, "locked");
+    is_there(3, "clock works again");
+    assert_eq!(told.len(), 4, "{told:?}");
 }
 
 /// What was at one poll.
