@@ -10,7 +10,10 @@ mod networks;
 mod pictures;
 mod texts;
 
+use crate::contained::excuse;
 use crate::{camera, detect, store};
+use std::panic;
+use std::sync::Once;
 
 pub(crate) use formats::file;
 
@@ -78,6 +81,20 @@ const fn large(name: &'static str, check: fn(&[u8]) -> bool, memory: usize) -> P
 pub fn parser(name: &str) -> &'static Parser {
     let found = PARSERS.iter().find(|parser| parser.name == name);
     found.unwrap_or_else(|| panic!("no parser {name}"))
+}
+
+/// From now on a panic that is an answer is not told: what it takes to tell one, with all the
+/// program's symbols, is not what a parser takes.
+pub fn quiet() {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let tell = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !excuse() {
+                tell(info);
+            }
+        }));
+    });
 }
 
 /// The first numbers of the bytes, with zeros where there are no more.

@@ -9,7 +9,7 @@ mod photos;
 use crate::allocations::most_held;
 use crate::chance::Chance;
 use crate::mutate;
-use edge_runtime::fuzzed::{PARSERS, parser};
+use edge_runtime::fuzzed::{PARSERS, parser, quiet};
 use examples::{Examples, of};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -21,6 +21,7 @@ const INPUTS: u64 = 200_000;
 
 /// Gives a parser its inputs, and prints what came of them.
 fn fuzz(name: &str) {
+    quiet();
     let parser = parser(name);
     let Examples {
         files,

@@ -64,7 +64,7 @@ pub(super) fn of(name: &str) -> Examples {
             vec![numbers(&landmarks(1.0)), numbers(&landmarks(3.0))],
             200,
         ),
-        "detections" => (outputs(), 1),
+        "detections" => (outputs(), 10),
         "weights" => (packed(), 1),
         "network" => (networks(), 20),
         _ => panic!("no examples of {name}"),
