@@ -119,12 +119,13 @@ struct Selection {
 }
 
 /// What may happen many times a second, if somebody wants to fill the log.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Often {
-    Refused,
+    /// Why, and who, if somebody known is turned away.
+    Refused(Option<Refusal>, Option<String>),
     BadFrame,
-    NoClaims,
-    NoBroker,
+    /// By the reason: a broker that is away must not hide that messages are not sent any more.
+    Gone(String),
     Forced,
     Tamper,
     Exit,
@@ -140,11 +141,8 @@ impl Selection {
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
             Event::RecordUnusable { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
-            Event::ClaimsLost { reason } => {
-                self.seldom(Often::NoClaims, now_ms, What::Failed, reason)
-            }
-            Event::BrokerLost { reason } => {
-                self.seldom(Often::NoBroker, now_ms, What::Failed, reason)
+            Event::ClaimsLost { reason } | Event::BrokerLost { reason } => {
+                self.seldom(Often::Gone(reason.clone()), now_ms, What::Failed, reason)
             }
             Event::Released {
                 subject,
@@ -153,7 +151,7 @@ impl Selection {
                 ..
             } => {
                 // Somebody who is refused from now on is somebody else.
-                self.taken.forget(&Often::Refused);
+                self.taken.forget(|kind| matches!(kind, Often::Refused(..)));
                 let with = with
                     .as_ref()
                     .map_or(String::new(), |w| format!("with {w}, "));
@@ -205,7 +203,7 @@ impl Selection {
     /// An entry, unless there was one of its kind a moment ago.
     fn seldom(&mut self, kind: Often, at_ms: u64, what: What, detail: &str) -> Option<AuditEvent> {
         let once_in_ms = match kind {
-            Often::BadFrame | Often::NoClaims | Often::NoBroker => GONE_ONCE_IN_MS,
+            Often::BadFrame | Often::Gone(_) => GONE_ONCE_IN_MS,
             _ => ONCE_IN_MS,
         };
         let is_news = self.taken.is_news(kind, at_ms, once_in_ms);
@@ -213,83 +211,17 @@ impl Selection {
     }
 
     fn refused(&mut self, frame: &FrameEvent) -> Option<AuditEvent> {
-        let locked_out = frame.refusal == Some(Refusal::LockedOut);
-        if frame.outcome != Outcome::NoMatch && !locked_out {
+        let refused = frame.refusal.filter(|refusal| refusal.is_final());
+        if frame.outcome != Outcome::NoMatch && refused.is_none() {
             return None;
         }
-        self.seldom(Often::Refused, frame.at_ms, What::Refused, &frame.reason)
+        // Who is known and turned away is another entry than a stranger just before.
+        let subject = frame.subject.clone().filter(|_| refused.is_some());
+        let kind = Often::Refused(refused, subject.clone());
+        let is_news = self.taken.is_news(kind, frame.at_ms, ONCE_IN_MS);
+        is_news.then(|| AuditEvent::new(What::Refused, subject.as_deref(), &frame.reason))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::tests as event;
-
-    fn frame(at_ms: u64, outcome: Outcome) -> Event {
-        Event::Frame(event::frame(at_ms, outcome))
-    }
-
-    #[test]
-    fn a_stranger_is_one_entry_in_ten_seconds_a_fault_in_ten_minutes_and_a_visitor_none() {
-        let released = Event::Released {
-            at_ms: 21_000,
-            subject: "ada".into(),
-            with: None,
-            hold_ms: 3000,
-        };
-        let mut selection = Selection::default();
-        for (event, what) in [
-            (frame(0, Outcome::NoFace), None),
-            (frame(100, Outcome::BadFrame), Some(What::Failed)),
-            (frame(100, Outcome::BadFrame), None),
-            (frame(200, Outcome::NoMatch), Some(What::Refused)),
-            (frame(400, Outcome::NoMatch), None),
-            (frame(10_199, Outcome::NoMatch), None),
-            (frame(10_200, Outcome::NoMatch), Some(What::Refused)),
-            (frame(20_500, Outcome::Match), None),
-            (released, Some(What::Opened)),
-            (frame(21_200, Outcome::NoMatch), Some(What::Refused)),
-            (Event::Relocked { at_ms: 24_000 }, None),
-            (frame(600_099, Outcome::BadFrame), None),
-            (frame(600_100, Outcome::BadFrame), Some(What::Failed)),
-        ] {
-            assert_eq!(selection.take(&event, 0).map(|event| event.what), what);
-        }
-    }
-
-    #[test]
-    fn an_alarm_is_an_entry_and_the_use_of_the_door_is_none() {
-        let held = |at_ms, again| Event::HeldOpen {
-            at_ms,
-            open_ms: 30_000,
-            again,
-        };
-        let fault = |at_ms, input| Event::InputFault {
-            at_ms,
-            input,
-            reason: "because".into(),
-        };
-        let exit = Event::ExitRequested {
-            at_ms: 0,
-            hold_ms: 3000,
-        };
-        let mut selection = Selection::default();
-        for (event, what) in [
-            (exit, Some(What::Opened)),
-            (Event::DoorOpened { at_ms: 100 }, None),
-            (Event::ForcedOpen { at_ms: 800 }, Some(What::Alarm)),
-            (Event::ForcedOpen { at_ms: 1800 }, None),
-            (Event::ForcedOpen { at_ms: 10_800 }, Some(What::Alarm)),
-            (held(40_000, false), Some(What::Alarm)),
-            (held(100_000, true), None),
-            (held(200_000, false), Some(What::Alarm)),
-            (fault(200_100, Input::Sensor), Some(What::Failed)),
-            (fault(200_200, Input::Sensor), None),
-            (fault(200_300, Input::Tamper), Some(What::Failed)),
-            (Event::LeftUnlocked { at_ms: 1 }, Some(What::Alarm)),
-        ] {
-            assert_eq!(selection.take(&event, 0).map(|event| event.what), what);
-        }
-    }
-}
+mod tests;

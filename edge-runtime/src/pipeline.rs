@@ -72,7 +72,8 @@ impl Pipeline {
             detector: self.detector,
             template: self.network.input().template,
         };
-        let ahead = move || Ahead::start(frames, search, self.interval, started);
+        let start = move || Ahead::start(frames, search, self.interval, started);
+        let mut ahead = None;
         let mut watch = Watch {
             network: self.network,
             gallery: self.gallery,
@@ -88,7 +89,7 @@ impl Pipeline {
         };
         watchdog.ready();
         let watched = panic::catch_unwind(AssertUnwindSafe(|| {
-            watch.run(ahead().map_err(RunError::Thread)?)
+            watch.run(ahead.insert(start().map_err(RunError::Thread)?))
         }));
         // First the lock, then the words.
         let off = keeper.end();
@@ -106,6 +107,7 @@ impl Pipeline {
         let mut last = keeper.told();
         last.push(Event::Stopped { at_ms, reason });
         let told = last.iter().map(events).fold(Ok(()), Result::and);
+        ahead.into_iter().for_each(|a| a.close(|| watchdog.tick()));
         ended?;
         Ok(told?)
     }

@@ -23,7 +23,7 @@ impl<K: Ord> Seldom<K> {
     }
 
     /// The next time it is news in any case.
-    pub(crate) fn forget(&mut self, what: &K) {
-        self.0.remove(what);
+    pub(crate) fn forget(&mut self, what: impl Fn(&K) -> bool) {
+        self.0.retain(|told, _| !what(told));
     }
 }

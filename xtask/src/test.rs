@@ -36,7 +36,7 @@ const STEPS: [(&str, Step); 9] = [
         run_step(doc.env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("tests", tests),
-    ("training over MPI", training_over_mpi),
+    ("training over MPI, V4L2 cameras built", training_over_mpi),
     ("default members do without libtorch", || {
         run_step(cargo(["check"]).env("LIBTORCH", "/nonexistent"))
     }),
@@ -104,10 +104,9 @@ fn tests() -> Result<Outcome> {
     run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
 }
 
-/// MPI's crates ask syn, once_cell and thiserror for more than all else does, so the first run
+/// With the features that need libclang: MPI's header and the kernel's are read by it. MPI's crates ask syn, once_cell and thiserror for more than all else does, so the first run
 /// compiles most dependencies a second time.
 fn training_over_mpi() -> Result<Outcome> {
-    // MPI's header is read by libclang.
     let libraries = Command::new("/sbin/ldconfig").arg("-p").output();
     let has_clang = std::env::var_os("LIBCLANG_PATH").is_some()
         || libraries.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("libclang"));
@@ -121,7 +120,7 @@ fn training_over_mpi() -> Result<Outcome> {
     }
     let tests = ["test", "--workspace", "--test", "distributed"];
     let mut tests = cargo(tests);
-    tests.args(["--features", "host-trainer/distributed"]);
+    tests.args(["--features", "host-trainer/distributed,edge-runtime/v4l2"]);
     run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
 }
 

@@ -4,6 +4,7 @@ use super::{Numbers, Told, lines};
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{self, ControlModes, OptionalActions};
 use serde::Deserialize;
+use std::cell::Cell;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -61,7 +62,12 @@ impl Source {
         numbers: Numbers,
         told: SyncSender<Told>,
     ) -> Result<(), ClaimError> {
-        let teller = Teller { numbers, told };
+        let lost = Cell::new(false);
+        let teller = Teller {
+            numbers,
+            told,
+            lost,
+        };
         let started = match self.clone() {
             Self::Stdin => start(move || teller.read_stdin()),
             Self::Serial { path, baud } => open_serial(&path, baud)
@@ -89,6 +95,8 @@ fn start(read: impl FnOnce() + Send + 'static) -> io::Result<()> {
 struct Teller {
     numbers: Numbers,
     told: SyncSender<Told>,
+    /// Nothing was read since a fault.
+    lost: Cell<bool>,
 }
 
 impl Teller {
@@ -109,9 +117,6 @@ impl Teller {
                     break line;
                 }
             };
-            if self.told.send(Told::Restored).is_err() {
-                return;
-            }
         }
     }
 
@@ -132,15 +137,19 @@ impl Teller {
         lines::read(source, |line| {
             let subject = self.numbers.subject(line);
             let at = Instant::now();
+            if self.lost.take() && self.told.send(Told::Restored).is_err() {
+                return false;
+            }
             self.told.send(Told::Claim { at, subject }).is_ok()
         })
     }
 
-    /// Returns whether anybody still listens.
+    /// Told once, until something is read again. Returns whether anybody still listens, as far as
+    /// that is known.
     fn fault(&self, source: &str, ended: io::Result<()>) -> bool {
         let reason = ended.map_or_else(|error| error.to_string(), |()| "it ended".into());
         let fault = format!("{source}: no claims can be read: {reason}");
-        self.told.send(Told::Fault(fault)).is_ok()
+        self.lost.replace(true) || self.told.send(Told::Fault(fault)).is_ok()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `export`, `import` and `reenroll`: people between doors, and between models.
 
+use super::people::has_threshold_with;
 use super::{Output, Result};
 use clap::Args;
 use edge_runtime::bundle;
@@ -89,10 +90,13 @@ struct Taken {
 impl Import {
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
         let config = Config::read(&self.config)?;
-        let model = bundle::read(&config.bundle)?.manifest().model_digest;
+        let bundle = bundle::read(&config.bundle)?;
+        let manifest = bundle.manifest();
         let key = self.key.unwrap_or_else(|| key_beside(&self.file));
         let store = Store::open(&config.store)?;
-        let imported = store.import(&self.file, &key, model, self.replace)?;
+        let carried = Store::carried(&self.file, &key)?;
+        has_threshold_with(&carried, &store.load(manifest)?.roster, &config, manifest)?;
+        let imported = store.import(&self.file, &key, manifest.model_digest, self.replace)?;
         out.line(&Taken {
             imported: imported.new,
             replaced: imported.replaced,

@@ -191,15 +191,17 @@ fn tell(
     recorder: &mut Recorder,
     out: &Output,
 ) -> io::Result<()> {
+    let mut events = Vec::new();
     if let Some(reporter) = reporter {
         reporter.tell(event);
-        for fault in &reporter.faults() {
-            recorder.tell(fault)?;
-            out.line(fault)?;
-        }
+        events = reporter.faults();
     }
-    let told = recorder.tell(event);
-    out.line(event).and(told)
+    // Each to both, whatever becomes of the one before.
+    let told = events.iter().chain([event]).map(|event| {
+        let logged = recorder.tell(event);
+        out.line(event).and(logged)
+    });
+    told.fold(Ok(()), Result::and)
 }
 
 /// Receives something when the system asks the program to end. The lock ends before that, whatever

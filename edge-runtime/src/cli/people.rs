@@ -7,7 +7,9 @@ use edge_runtime::config::Config;
 use edge_runtime::enroll::enroll;
 use edge_runtime::store::{Erased, Listed, Person, Store};
 use serde::Serialize;
+use shared::bundle::{Manifest, NoOperatingPoint};
 use shared::enrollment::EnrollmentRecord;
+use shared::roster::Roster;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +53,8 @@ impl Enroll {
         let people = store.load(&loaded.manifest)?.roster;
         let rate = config.identify.false_accept_rate.get();
         let point = loaded.manifest.operating_point(rate, 1)?;
+        let new = std::slice::from_ref(&self.subject);
+        has_threshold_with(new, &people, &config, &loaded.manifest)?;
         let beside = (&people, &point);
         let made = enroll(
             &self.subject,
@@ -71,6 +75,24 @@ impl Enroll {
         })?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// That the door has a threshold for everybody and those who are `new`: one that runs and has none
+/// ends, and then nobody gets in.
+///
+/// # Errors
+/// [`NoOperatingPoint`].
+pub(super) fn has_threshold_with(
+    new: &[String],
+    people: &Roster,
+    config: &Config,
+    manifest: &Manifest,
+) -> Result<(), NoOperatingPoint> {
+    let new = new.iter().filter(|name| !people.contains(name)).count();
+    let claims_only = config.claims.as_ref().is_some_and(|claims| claims.required);
+    let searched = if claims_only { 1 } else { people.len() + new };
+    let rate = config.identify.false_accept_rate.get();
+    manifest.operating_point(rate, searched).map(drop)
 }
 
 impl fmt::Display for Enrolled {

@@ -51,7 +51,7 @@ pub struct Look {
 }
 
 /// Why the lock is not released, where it is not for want of agreeing frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Too many refusals a short while ago.
@@ -72,6 +72,20 @@ pub enum Refusal {
     TurnFailed,
     /// A second person must come.
     NeedsSecondPerson,
+}
+
+impl Refusal {
+    /// Whether somebody is turned away by it, and not asked to do something.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::LockedOut
+            | Self::OutsideSchedule
+            | Self::NotYetValid
+            | Self::Expired
+            | Self::TurnFailed => true,
+            Self::TurnLeft | Self::TurnRight | Self::LookAhead | Self::NeedsSecondPerson => false,
+        }
+    }
 }
 
 impl fmt::Display for Refusal {

@@ -82,8 +82,8 @@ impl Keeper {
         self.shared.started
     }
 
-    /// Releases the lock for somebody, now, for the time it is configured to. Nothing happens if
-    /// it is released already, or has ended.
+    /// Releases the lock for somebody, now, for the time it is configured to. A lock that is
+    /// released already keeps its time, which is told of somebody else; one that has ended stays so.
     ///
     /// # Errors
     /// [`LockError`] if the pin cannot be set.
@@ -226,9 +226,12 @@ impl Shared {
             if state.quit || state.has_ended() {
                 return;
             }
+            let before = state.relock_at();
             state.contacts(self.now(), readings);
+            if state.relock_at() != before {
+                self.changed.notify_all();
+            }
             drop(state);
-            self.changed.notify_all();
             thread::sleep(POLL);
         }
     }

@@ -175,7 +175,7 @@ impl Notices {
             return (!before).then(|| Notice::new(Kind::Lockout, now_ms));
         }
         match (frame.outcome, frame.refusal) {
-            (_, Some(refusal)) if is_final(refusal) => self.refused(frame, refusal, now_ms),
+            (_, Some(refusal)) if refusal.is_final() => self.refused(frame, refusal, now_ms),
             (Outcome::NoMatch, _) => self.stranger(frame, now_ms),
             (Outcome::Match, _) => {
                 self.strangers.0 = 0;
@@ -188,7 +188,7 @@ impl Notices {
     fn refused(&mut self, frame: &FrameEvent, refusal: Refusal, now_ms: u64) -> Option<Notice> {
         let refused = Some((refusal, frame.subject.clone()));
         if refused != self.refused {
-            self.told.forget(&(Kind::Refused, None));
+            self.told.forget(|what| *what == (Kind::Refused, None));
             self.refused = refused;
         }
         let what = (Kind::Refused, None);
@@ -215,26 +215,11 @@ impl Notices {
     fn forget_visit(&mut self) {
         self.strangers.0 = 0;
         self.refused = None;
-        self.told.forget(&(Kind::Unknown, None));
+        self.told.forget(|what| *what == (Kind::Unknown, None));
     }
 
     fn named(&self, name: Option<&String>) -> Option<String> {
         name.filter(|_| self.names).cloned()
-    }
-}
-
-/// Whether somebody is turned away by it, and not asked to do something.
-fn is_final(refusal: Refusal) -> bool {
-    match refusal {
-        Refusal::OutsideSchedule
-        | Refusal::NotYetValid
-        | Refusal::Expired
-        | Refusal::TurnFailed => true,
-        Refusal::LockedOut
-        | Refusal::TurnLeft
-        | Refusal::TurnRight
-        | Refusal::LookAhead
-        | Refusal::NeedsSecondPerson => false,
     }
 }
 

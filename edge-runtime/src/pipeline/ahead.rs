@@ -3,10 +3,11 @@
 
 use super::busy::Busy;
 use super::ended::RunError;
-use super::millis;
+use super::watch::TICK;
 use crate::camera::Frame;
 use crate::detect::Detector;
 use crate::find::{self, Unseen};
+use crate::millis::millis;
 use crate::quality::Limits;
 use shared::align::{AlignTemplate, AlignedFace, Landmarks};
 use std::io;
@@ -18,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// How long the camera is waited for when the door ends: a driver may hang.
 const CLOSING: Duration = Duration::from_secs(4);
+/// Whoever asks for faces does so more often, unless the whole program was stopped; then no thread
+/// has been at its frame for all that time.
+const STOPPED: Duration = Duration::from_secs(5);
 
 /// A frame that was searched for a face.
 pub(super) struct Searched {
@@ -36,6 +40,7 @@ pub(super) struct Ahead {
     detection: Option<JoinHandle<()>>,
     /// How long each has been at one frame.
     busy: [(&'static str, Arc<Busy>); 2],
+    asked: Instant,
     /// The camera is closed when the other ends of these are gone.
     capturing: Option<(Sender<()>, Receiver<()>)>,
 }
@@ -88,6 +93,7 @@ impl Ahead {
             faces: Some(faces),
             detection: Some(detection),
             busy,
+            asked: Instant::now(),
             capturing: Some((running, closed)),
         })
     }
@@ -108,6 +114,10 @@ impl Ahead {
         {
             return Err(RunError::Panic(crate::said(&*panic)));
         }
+        if self.asked.elapsed() > STOPPED {
+            self.busy.iter().for_each(|(_, busy)| busy.restart());
+        }
+        self.asked = Instant::now();
         match self.busy.iter().find(|(_, busy)| busy.hangs()) {
             Some((stage, _)) if next.is_err() => Err(RunError::Hangs(stage)),
             _ => Ok(next),
@@ -115,13 +125,20 @@ impl Ahead {
     }
 }
 
-impl Drop for Ahead {
-    /// Waits until the camera is closed: a program behind it must not outlive the door.
-    fn drop(&mut self) {
+impl Ahead {
+    /// Waits until the camera is closed, for a program behind it must not outlive the door; `tick`
+    /// is called meanwhile.
+    pub(super) fn close(mut self, tick: impl Fn()) {
         self.faces = None;
-        if let Some((running, closed)) = self.capturing.take() {
-            drop(running);
-            let _ = closed.recv_timeout(CLOSING);
+        let Some((running, closed)) = self.capturing.take() else {
+            return;
+        };
+        drop(running);
+        let asked = Instant::now();
+        while asked.elapsed() < CLOSING
+            && closed.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout)
+        {
+            tick();
         }
     }
 }

@@ -25,6 +25,12 @@ impl Busy {
         self.has_been_for(HANGS_AFTER)
     }
 
+    /// What was before does not count.
+    pub(super) fn restart(&self) {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *since = since.map(|_| Instant::now());
+    }
+
     fn has_been_for(&self, time: Duration) -> bool {
         let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         since.is_some_and(|since| since.elapsed() >= time)
@@ -46,7 +52,13 @@ mod tests {
         busy.at(|| {
             assert!(busy.has_been_for(Duration::ZERO));
             assert!(!busy.hangs());
+            std::thread::sleep(Duration::from_millis(2));
+            busy.restart();
+            assert!(
+                !busy.has_been_for(Duration::from_millis(2)) && busy.has_been_for(Duration::ZERO)
+            );
         });
+        busy.restart();
         assert!(!busy.has_been_for(Duration::ZERO));
     }
 }

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What else goes on is looked at so often while there is no face.
-const TICK: Duration = Duration::from_millis(20);
+pub(super) const TICK: Duration = Duration::from_millis(20);
 /// A frame that was taken longer ago is not decided upon.
 const OLDEST: Duration = Duration::from_secs(2);
 const ASKED: &str = "a signal asked for it";
@@ -42,7 +42,7 @@ pub(super) struct Watch<'a> {
 
 impl Watch<'_> {
     /// Returns why it ended.
-    pub(super) fn run(&mut self, mut ahead: Ahead) -> Result<&'static str, RunError> {
+    pub(super) fn run(&mut self, ahead: &mut Ahead) -> Result<&'static str, RunError> {
         loop {
             if self.tick()? {
                 return Ok(ASKED);
@@ -206,6 +206,9 @@ impl Watch<'_> {
     }
 
     fn tell_moves(&mut self) -> io::Result<()> {
-        self.keeper.told().iter().try_for_each(&mut *self.events)
+        // Each, whatever becomes of the one before.
+        let told = self.keeper.told();
+        let told = told.iter().map(&mut *self.events);
+        told.fold(Ok(()), Result::and)
     }
 }

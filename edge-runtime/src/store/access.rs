@@ -148,7 +148,7 @@ pub(super) fn guarded<T>(
     }
 }
 
-/// That nobody but the owner may enter the folder.
+/// That nobody but the owner, who runs this program, may enter the folder.
 pub(super) fn private(folder: &Path) -> Result<(), StoreError> {
     let path = || folder.into();
     let metadata = fs::metadata(folder).map_err(|source| StoreError::Folder {
@@ -161,6 +161,15 @@ pub(super) fn private(folder: &Path) -> Result<(), StoreError> {
             path: path(),
             source,
         });
+    }
+    #[cfg(unix)]
+    {
+        let owner = std::os::unix::fs::MetadataExt::uid(&metadata);
+        let user = rustix::process::geteuid().as_raw();
+        if owner != user {
+            let path = path();
+            return Err(StoreError::Owner { path, owner, user });
+        }
     }
     let mode = mode(&metadata);
     if mode & 0o077 != 0 {

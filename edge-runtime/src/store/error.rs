@@ -28,6 +28,16 @@ pub enum StoreError {
         /// Its permission bits.
         mode: u32,
     },
+    /// It is somebody else's.
+    #[error("{}: belongs to the user with the number {owner}, and this program runs as {user}: the door could not read what it writes there; run it as that user: sudo -u '#{owner}' ...", path.display())]
+    Owner {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Who runs this program.
+        user: u32,
+    },
     /// Another program holds the store.
     #[error("{}: another program has been changing the store for {waited_s} s; let it end, or end it, and try again", path.display())]
     Busy {

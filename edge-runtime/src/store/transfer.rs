@@ -79,6 +79,15 @@ impl Store {
         })
     }
 
+    /// The people in a file of another door's [`Store::export`].
+    ///
+    /// # Errors
+    /// [`StoreError::Transfer`] for a file that is damaged or of another key; others.
+    pub fn carried(from: &Path, key_path: &Path) -> Result<Vec<String>, StoreError> {
+        let people = unpack(from, key_path)?;
+        Ok(people.iter().map(|(r, _)| r.subject().into()).collect())
+    }
+
     /// Takes people from a file of another door's [`Store::export`], all or none. Their templates
     /// must be of `model`.
     ///

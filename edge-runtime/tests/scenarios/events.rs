@@ -7,6 +7,7 @@ use edge_runtime::store::{Settings, Store};
 use serde_json::Value;
 use std::fs::File;
 use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -195,6 +196,9 @@ fn telling_returns_at_once_whatever_the_broker_does() {
         // Nothing gets into the store, and there is more than there is room for before it.
         let store = File::open(door.dir.path().join("people")).unwrap();
         store.lock().unwrap();
+        reporter.tell(&opened());
+        // Time enough to begin to wait for the store.
+        thread::sleep(Duration::from_millis(500));
         let mut longest = Duration::ZERO;
         for _ in 0..2000 {
             let before = Instant::now();

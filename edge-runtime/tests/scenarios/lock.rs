@@ -181,16 +181,75 @@ fn a_camera_that_panics_ends_the_door_and_says_so() {
     assert_eq!(ran.levels.last().unwrap().1, PinState::Low);
 }
 
+/// The frames of a scene, and how many of them were taken.
+fn counted(
+    scene: &Scene,
+) -> (
+    impl Iterator<Item = Frame> + Send + 'static,
+    Arc<AtomicUsize>,
+) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    let frames = frames_of(scene).inspect(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    (frames, taken)
+}
+
+/// While the first is being told, the second is searched, and the third read.
+fn wait_for_third(taken: &AtomicUsize) {
+    let started = Instant::now();
+    while taken.load(Ordering::SeqCst) < 3 {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn a_door_that_fails_locks_before_it_waits_for_its_camera() {
+    let scene = scene_with_frames(&["ada"], &["ada"; 3]);
+    scene.configure("hold_ms = 150", "hold_ms = 60000");
+    let (hangs, stuck) = mpsc::channel::<()>();
+    let mut frames = frames_of(&scene);
+    // The third does not come while somebody has the other end.
+    let frames = (0..).map_while(move |number| {
+        if number == 2 {
+            let _ = stuck.recv();
+        }
+        frames.next()
+    });
+    let failed = std::cell::Cell::new(None);
+    let started = Instant::now();
+    let ran = scene.run_over(frames, |event| match event {
+        Event::Released { .. } => {
+            failed.set(Some(started.elapsed()));
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        _ => Ok(()),
+    });
+    let ended = started.elapsed();
+    drop(hangs);
+    assert!(ran.ended.is_err());
+    let [_, (released, PinState::High), (locked, PinState::Low), ..] = ran.levels[..] else {
+        panic!("{:?}", ran.levels);
+    };
+    // The camera was waited for, and not by the lock.
+    assert!(ended - failed.get().unwrap() >= Duration::from_secs(3));
+    assert!(
+        locked - released < Duration::from_secs(2),
+        "{released:?} {locked:?}"
+    );
+}
+
 #[test]
 fn frames_that_waited_while_the_door_stood_still_are_not_decided_upon() {
     let scene = scene_with_frames(&["ada"], &["ada"; 6]);
-    let mut frames_told = 0;
-    let ran = scene.run_over(frames_of(&scene), |event| {
-        if matches!(event, Event::Frame(_)) {
-            frames_told += 1;
-            if frames_told == 1 {
-                thread::sleep(Duration::from_millis(2500));
-            }
+    let (frames, taken) = counted(&scene);
+    let mut told = false;
+    let ran = scene.run_over(frames, |event| {
+        if matches!(event, Event::Frame(_)) && !std::mem::replace(&mut told, true) {
+            wait_for_third(&taken);
+            thread::sleep(Duration::from_millis(2500));
         }
         Ok(())
     });
@@ -213,20 +272,11 @@ fn frames_that_waited_while_the_door_stood_still_are_not_decided_upon() {
 #[test]
 fn frames_are_read_and_searched_while_one_is_compared() {
     let scene = scene_with_frames(&["ada"], &["eve"; 4]);
-    let taken = Arc::new(AtomicUsize::new(0));
-    let counted = taken.clone();
-    let frames = frames_of(&scene).inspect(move |_| {
-        counted.fetch_add(1, Ordering::SeqCst);
-    });
+    let (frames, taken) = counted(&scene);
     let mut told = false;
     let ran = scene.run_over(frames, |event| {
         if matches!(event, Event::Frame(_)) && !std::mem::replace(&mut told, true) {
-            // The first is being told; the second is searched, and the third read.
-            let started = Instant::now();
-            while taken.load(Ordering::SeqCst) < 3 {
-                assert!(started.elapsed() < Duration::from_secs(20));
-                thread::sleep(Duration::from_millis(2));
-            }
+            wait_for_third(&taken);
         }
         Ok(())
     });

@@ -8,7 +8,7 @@ use shared::enrollment::EnrollmentRecord;
 use shared::envelope::Kind;
 use shared::store::KeyFile;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::thread;
@@ -70,6 +70,12 @@ fn a_store_that_cannot_be_used_says_why() {
         error.contains("mode 755") && error.contains("chmod 700"),
         "{error}"
     );
+    chmod(dir.path(), 0o700);
+    // Only root can give a folder away, and to anybody else the root's is one.
+    let given = chown(dir.path(), Some(1), None).is_ok();
+    let foreign = if given { dir.path() } else { Path::new("/") };
+    let error = error_of(foreign);
+    assert!(error.contains("sudo -u '#"), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! People on their way to another door, and to another model.
 
 use crate::bundles::bundle_of;
-use crate::command_line::{Said, call};
+use crate::command_line::{Said, call, name};
 use crate::scene::{Scene, snapshot};
 use edge_runtime::bundle;
 use std::fs::{self, Permissions};
@@ -28,6 +28,32 @@ fn carry(from: &Scene, to: &Scene) -> Said {
         fs::copy(from.path(file), to.path(file)).unwrap();
     }
     call(to, "import --json --config door.toml all.people")
+}
+
+#[test]
+fn nobody_is_added_for_whom_the_door_has_no_threshold() {
+    let mut scene = Scene::new();
+    scene.enroll("ada");
+    scene.configure("false_accept_rate = 0.001", "false_accept_rate = 0.00015");
+    let [one, two] = [0; 2].map(|_| scene.shoot("photos", "ben"));
+    let photos = format!("photos/{} photos/{}", name(&one), name(&two));
+    let mut other = Scene::new();
+    other.enroll("ben");
+    let file = scene.path("ben.people");
+    let export = format!("export --config door.toml --to {} ben", file.display());
+    assert_eq!(call(&other, &export).status, 0);
+    for command in [
+        format!("enroll --config door.toml --subject ben {photos}"),
+        "import --config door.toml ben.people".into(),
+    ] {
+        let said = call(&scene, &command);
+        assert_eq!(said.status, 2, "{}", said.errors);
+        assert!(said.errors.contains("over 2 people"), "{}", said.errors);
+        assert_eq!(call(&scene, "list --config door.toml").lines.len(), 1);
+    }
+    // Whoever is enrolled anew is nobody more.
+    let enroll = format!("enroll --config door.toml --replace --subject ada {photos}");
+    assert_eq!(call(&scene, &enroll).status, 0);
 }
 
 #[test]

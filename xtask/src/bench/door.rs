@@ -109,8 +109,12 @@ fn prepare(folder: &Path, bundle: &Path, detects: bool) -> Result<std::path::Pat
     let pictures = fs::read_dir(folder.join("images"))?.next();
     let pictures = pictures.context("a person was drawn")??.path();
     config["camera"]["path"] = path(&pictures)?;
-    if !detects {
-        config["camera"]["landmarks"] = path(&folder.join("landmarks.csv"))?;
+    let landmarks = path(&folder.join("landmarks.csv"))?;
+    let camera = config["camera"].as_table_mut();
+    let camera = camera.context("door.example.toml has a camera")?;
+    match detects {
+        true => drop(camera.remove("landmarks")),
+        false => drop(camera.insert("landmarks", landmarks)),
     }
     let file = folder.join("door.toml");
     fs::write(&file, config.to_string()).with_context(|| file.display().to_string())?;
