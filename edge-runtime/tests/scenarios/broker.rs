@@ -46,7 +46,7 @@ impl Broker {
         folders.push("/usr/sbin".into());
         let mut programs = folders.iter().map(|folder| folder.join("mosquitto"));
         let Some(program) = programs.find(|program| program.is_file()) else {
-            eprintln!("skipped: mosquitto is not installed");
+            tell("skipped: mosquitto is not installed");
             return None;
         };
         let mut broker = Self {
@@ -209,7 +209,7 @@ impl Drop for Listener {
 /// and a line that says so, where there is no `openssl`.
 pub(crate) fn certificates(folder: &Path) -> Option<()> {
     if Command::new("openssl").arg("version").output().is_err() {
-        eprintln!("skipped: openssl is not installed");
+        tell("skipped: openssl is not installed");
         return None;
     }
     let openssl = |arguments: &str| {

@@ -1,6 +1,7 @@
 //! A disk that is full, and one that is read-only: real ones, where the system lets a test mount.
 
 use crate::command_line::PROGRAM;
+use crate::real_faces::tell;
 use crate::scene::Scene;
 use std::process::Command;
 
@@ -19,7 +20,7 @@ fn on_a_disk(scene: &Scene, script: &str) -> Option<String> {
             Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into())
         }
         other => {
-            eprintln!("skipped: no disk can be mounted here: {other:?}");
+            tell(&format!("skipped: no disk can be mounted here: {other:?}"));
             None
         }
     }
