@@ -84,7 +84,8 @@ pub struct DetectorLevel {
     /// Names of the outputs of one number a cell; the score is their geometric mean.
     pub scores: Vec<String>,
     /// Name of the output of ten numbers a cell: x and y of the five landmarks from the cell's
-    /// anchor, in units of the stride.
+    /// anchor, in units of the stride. As in `landmarks.csv` the frame's corner is 0, not the middle
+    /// of its first pixel.
     pub landmarks: String,
 }
 

@@ -134,7 +134,7 @@ fn frame(path: &std::path::Path, loaded: &Loaded) -> Result<(RgbImage, Landmarks
         // As a camera gives it: twice as large.
         let image = imageops::resize(&small, 2 * width, 2 * height, FilterType::Triangle);
         let double = |mut p: shared::align::Point| {
-            (p.x, p.y) = (2.0 * p.x + 0.5, 2.0 * p.y + 0.5);
+            (p.x, p.y) = (2.0 * p.x, 2.0 * p.y);
             p
         };
         Some((image, Landmarks(recorded.landmarks.0.map(double))))

@@ -53,8 +53,7 @@ impl View {
         let frame = [frame.width(), frame.height()];
         let (mut from, mut to) = ([0; 4], [0; 4]);
         for axis in 0..2 {
-            // The corner of the first pixel is 0 here.
-            let start = center[axis] + 0.5 - sides[axis] / zoom / 2.0;
+            let start = center[axis] - sides[axis] / zoom / 2.0;
             let end = start + sides[axis] / zoom;
             let first = start.max(0.0).floor() as u32;
             let last = (end.ceil().max(0.0) as u32).min(frame[axis]);
@@ -91,11 +90,11 @@ impl View {
         Cow::Owned(fitted.into_raw())
     }
 
-    /// From the network's pixels to the frame's; the middle of the first pixel is 0 in both.
+    /// From the network's pixels to the frame's; the corner is 0 in both, as in `landmarks.csv`.
     pub(super) fn back(&self, p: Point) -> Point {
         let back = |at: f32, axis: usize| {
-            let on = (at - self.to[axis] as f32 + 0.5) / self.scale[axis];
-            on + self.from[axis] as f32 - 0.5
+            let on = (at - self.to[axis] as f32) / self.scale[axis];
+            on + self.from[axis] as f32
         };
         Point::new(back(p.x, 0), back(p.y, 1))
     }

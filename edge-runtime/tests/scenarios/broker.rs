@@ -1,5 +1,6 @@
 //! A real MQTT broker on this machine, and somebody who listens to it.
 
+use crate::real_faces::tell;
 use rumqttc::{Client, Event, MqttOptions, Packet, QoS};
 use serde_json::Value;
 use std::fs;

@@ -46,16 +46,16 @@ fn what_overlaps_is_one_face_between_its_cells() {
 fn frames_of_any_size_are_fitted_and_the_places_mapped_back() {
     let (manifest, model) = detector(CellOrder::NumbersFirst);
     let detector = Detector::from_onnx(&model, &manifest).unwrap();
-    // Four times as large; and square, with bars left and right: 32 of 96 pixels. The middle of
-    // the first pixel is 0 in both.
+    // Four times as large; and square, with bars left and right: 32 of 96 pixels. The corner
+    // is 0 in both.
     let large = frame(4 * WIDTH, 4 * HEIGHT, &[[128, 96, 32, 32, 255]]);
     let found = detector.detect(&large).unwrap();
     assert_eq!(found.len(), 1);
-    assert_face(&found[0].landmarks, 4.0 * 36.5 - 0.5, 4.0 * 28.5 - 0.5, 4.0);
+    assert_face(&found[0].landmarks, 4.0 * 36.0, 4.0 * 28.0, 4.0);
     let square = frame(128, 128, &[[32, 64, 16, 16, 255]]);
     let found = detector.detect(&square).unwrap();
     assert_eq!(found.len(), 1);
-    assert_face(&found[0].landmarks, 2.0 * 20.5 - 0.5, 2.0 * 36.5 - 0.5, 2.0);
+    assert_face(&found[0].landmarks, 2.0 * 20.0, 2.0 * 36.0, 2.0);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_face_is_looked_at_again_in_the_middle_of_a_view_and_must_be_there() {
         let image = frame(factor * WIDTH, factor * HEIGHT, &[[x, y, w, h, 255]]);
         let found = detector.detect(&image).unwrap();
         assert_eq!(found.len(), 1, "{factor} {left} {top}");
-        let middle = |start: u32| scale * (start as f32 + 8.5) - 0.5;
+        let middle = |start: u32| scale * (start as f32 + 8.0);
         assert_face(&found[0].landmarks, middle(left), middle(top), 2.0 * scale);
     }
     // One cell: in the middle of a view it fills a quarter of four.

@@ -210,7 +210,12 @@ pub fn finish(
     let found: Result<Vec<Found>, NetworkError> = held_out
         .faces()
         .par_iter()
-        .map(|photo| Ok(compare(&detector.detect(photo.image())?, photo.landmarks())))
+        .map(|photo| {
+            Ok(compare(
+                &detector.detect(photo.image())?,
+                &photo.landmarks(),
+            ))
+        })
         .collect();
     Ok(DetectorEvaluation {
         held_out: DetectorFigures::of(&found?),

@@ -11,7 +11,7 @@ use image::imageops::{self, FilterType};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use shared::align::Landmarks;
+use shared::align::{Landmarks, Point};
 use std::path::{Path, PathBuf};
 
 /// Photographs are halved until the smaller side is below this, in pixels.
@@ -52,7 +52,8 @@ pub enum PhotosError {
 pub struct Photo {
     /// The picture, and its halves.
     pub(super) levels: Vec<RgbImage>,
-    /// In pixels of the first level.
+    /// In pixels of the first level, from the middle of its first pixel, which is what an image is
+    /// sampled by; in `landmarks.csv` it is the picture's corner that is 0.
     pub(super) landmarks: Landmarks,
     pub(super) pose: Pose,
 }
@@ -73,9 +74,9 @@ impl Photo {
         &self.levels[0]
     }
 
-    /// Where the landmarks lie in it.
-    pub fn landmarks(&self) -> &Landmarks {
-        &self.landmarks
+    /// Where the landmarks lie in it, as `landmarks.csv` has them: from the picture's corner.
+    pub fn landmarks(&self) -> Landmarks {
+        moved(&self.landmarks, 0.5)
     }
 
     /// The level to sample from when one pixel of a frame covers `scale` pixels of the picture.
@@ -83,6 +84,11 @@ impl Photo {
         let level = scale.max(1.0).log2().round() as usize;
         level.min(self.levels.len() - 1)
     }
+}
+
+/// Landmarks, right and down by so many pixels.
+fn moved(landmarks: &Landmarks, by: f32) -> Landmarks {
+    Landmarks((landmarks.0).map(|p| Point::new(p.x + by, p.y + by)))
 }
 
 /// What frames are put together from, all of people of one side: trained on, or held out.
@@ -115,7 +121,7 @@ impl Photos {
         eprint!("{}", found.summary);
         let is_held_out = |name: &str| held_out_name(name, config.held_out, seed);
         let read = |image: &folder::FoundImage| match photo::read(&image.path) {
-            Ok(pixels) => Photo::new(pixels, *image.landmarks()),
+            Ok(pixels) => Photo::new(pixels, moved(image.landmarks(), -0.5)),
             Err(error) => {
                 eprintln!("left out: {error}");
                 None

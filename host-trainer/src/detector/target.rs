@@ -4,6 +4,9 @@ use super::place::Pose;
 use crate::backbone::detector::{cells, strides};
 use shared::align::Landmarks;
 
+/// From the frame's corner, which what the network says is measured from, to the middle of its
+/// first pixel, which poses and landmarks of frames are.
+const CORNER_PX: f32 = 0.5;
 /// Where in its cell the anchor lies, in strides.
 pub(super) const ANCHOR: f32 = 0.5;
 /// Sides of the faces that a level is for, in its strides: from the first up to the second.
@@ -51,7 +54,7 @@ impl Targets {
 
     fn add(&mut self, pose: &Pose, landmarks: &Landmarks) {
         let mean = |axis: fn(&shared::align::Point) -> f32| {
-            landmarks.0.iter().map(axis).sum::<f32>() / 5.0
+            landmarks.0.iter().map(axis).sum::<f32>() / 5.0 + CORNER_PX
         };
         let (x, y) = (mean(|p| p.x), mean(|p| p.y));
         let mut first = 0;
@@ -67,7 +70,9 @@ impl Targets {
                 if fit <= BEYOND && distance <= NEAR * stride {
                     self.kinds[at] = FACE;
                     self.sides[at] = pose.side / stride;
-                    let offsets = landmarks.0.iter().flat_map(|p| [p.x - ax, p.y - ay]);
+                    let from = [ax - CORNER_PX, ay - CORNER_PX];
+                    let offsets = landmarks.0.iter();
+                    let offsets = offsets.flat_map(|p| [p.x - from[0], p.y - from[1]]);
                     let own = &mut self.offsets[10 * at..10 * at + 10];
                     own.iter_mut()
                         .zip(offsets)
