@@ -16,6 +16,7 @@ mod broker_access;
 mod bundles;
 mod camera;
 mod chance;
+mod claims;
 mod clock;
 mod command_line;
 mod contacts;

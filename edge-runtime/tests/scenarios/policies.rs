@@ -1,16 +1,9 @@
 //! What keeps the door locked for people whom it knows.
 
-use crate::command_line::PROGRAM;
 use crate::door::scene_with_frames;
 use crate::scene::{Ran, Scene};
 use edge_runtime::decide::{Action, Decision, Look, Observation, Refusal, Side};
 use edge_runtime::event::{Event, Outcome};
-use shared::digest::Digest;
-use std::fs;
-use std::io::Write;
-use std::os::unix::net::UnixStream;
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 fn refusals(ran: &Ran) -> Vec<Option<Refusal>> {
@@ -191,49 +184,6 @@ fn the_events_of_a_run_are_all_that_its_decisions_need() {
     assert!(refusals(&ran).iter().flatten().count() > 4);
 }
 
-/// Runs with claims on a socket, to which `bytes` are written at the first frame.
-fn run_with_claim(scene: &Scene, bytes: &[u8]) -> Ran {
-    let (_running, stop) = mpsc::channel();
-    let mut written = false;
-    scene.run_until(None, &stop, |event| {
-        if matches!(event, Event::Frame(_)) && !written {
-            written = true;
-            let mut socket = UnixStream::connect(scene.path("claims.sock"))?;
-            socket.write_all(bytes)?;
-        }
-        Ok(())
-    })
-}
-
-#[test]
-fn a_claim_opens_for_the_person_whose_number_it_is() {
-    let scene = scene_with_frames(&["ada", "ben"], &["ada"; 30]);
-    scene.configure("frames_per_second = 0", "frames_per_second = 20");
-    scene.configure("hold_ms = 150", "hold_ms = 2000");
-    let digest = |number: &str| Digest::of(format!("sea-salt{number}").as_bytes());
-    scene.add(&format!(
-        "[claims]\nsource = {{ kind = \"socket\", path = \"claims.sock\" }}\nlasts_ms = 600000\n\
-         required = true\nsalt = \"sea-salt\"\n\
-         [access.people]\nada.claim_sha256 = \"{}\"\nben.claim_sha256 = \"{}\"\n",
-        digest("1234"),
-        digest("5678")
-    ));
-    // A socket that a killed run left is replaced.
-    for _ in 0..2 {
-        let ran = run_with_claim(&scene, b"\xFF\x00garbage\n1234\n");
-        assert_eq!(ran.frames()[0].outcome, Outcome::NoClaim);
-        assert_eq!(ran.opened_for(), ["ada"]);
-        // The claim served once.
-        assert_eq!(ran.outcomes().last(), Some(&Outcome::NoClaim));
-    }
-    for number in ["5678", "0000"] {
-        let ran = run_with_claim(&scene, format!("{number}\n").as_bytes());
-        ran.assert_stayed_locked();
-        assert_eq!(ran.outcomes().last(), Some(&Outcome::NoMatch));
-    }
-    fs::remove_file(scene.path("claims.sock")).unwrap();
-}
-
 #[test]
 fn events_do_not_tell_whether_a_claimed_person_exists() {
     let mut scene = scene_with_frames(&["ada", "ben"], &["ada", "ada", "eve"]);
@@ -248,33 +198,4 @@ fn events_do_not_tell_whether_a_claimed_person_exists() {
         serde_json::to_string(&frames).unwrap()
     };
     assert_eq!(told("ben"), told("zoe"));
-}
-
-#[test]
-fn a_number_on_standard_input_is_a_claim() {
-    let mut scene = Scene::new();
-    scene.enroll("ada");
-    (0..30).for_each(|_| drop(scene.shoot("frames", "ada")));
-    scene.configure("frames_per_second = 0", "frames_per_second = 20");
-    let digest = Digest::of(b"sea-salt1234");
-    scene.add(&format!(
-        "[claims]\nsource = {{ kind = \"stdin\" }}\nlasts_ms = 600000\nrequired = true\n\
-         salt = \"sea-salt\"\n[access.people]\nada.claim_sha256 = \"{digest}\"\n"
-    ));
-    for (number, opens) in [("1234", true), ("4321", false)] {
-        let mut door = Command::new(PROGRAM)
-            .args(["run", "--config"])
-            .arg(scene.path("door.toml"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = door.stdin.take().unwrap();
-        writeln!(stdin, "{number}").unwrap();
-        drop(stdin);
-        let said = door.wait_with_output().unwrap();
-        let said = String::from_utf8(said.stdout).unwrap();
-        assert_eq!(said.contains("RELEASED for ada"), opens, "{said}");
-        assert!(said.contains("standard input: no claims can be read: it ended"));
-    }
 }
