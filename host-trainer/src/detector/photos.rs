@@ -270,11 +270,13 @@ pub(super) mod tests {
         ];
         let photo = Photo::new(image, Landmarks(marks.map(|(x, y)| at(x, y)))).unwrap();
         assert_eq!(photo.image().dimensions(), (640, 480));
-        let eye = photo.landmarks().0[0];
+        let eye = photo.landmarks.0[0];
         assert!(
             (eye.x - 199.75).abs() < 0.01 && (eye.y - 149.75).abs() < 0.01,
             "{eye:?}"
         );
+        let eye = photo.landmarks().0[0];
+        assert!((eye.x - 200.25).abs() < 0.01, "from the corner: {eye:?}");
         let sizes: Vec<_> = photo.levels.iter().map(RgbImage::width).collect();
         assert_eq!(sizes, [640, 320, 160, 80, 40]);
         assert_eq!(

@@ -98,7 +98,8 @@ fn a_face_is_for_the_level_of_its_size_and_its_targets_lead_to_its_landmarks() {
                         anchor[axis]
                             + targets.offsets[10 * at + 2 * k + axis] * targets.sides[at] * s
                     };
-                    let apart = (offset(0) - p.x).hypot(offset(1) - p.y);
+                    // From the frame's corner.
+                    let apart = (offset(0) - p.x - 0.5).hypot(offset(1) - p.y - 0.5);
                     assert!(apart < 1e-3, "side {side}: {apart}");
                 }
             }

@@ -207,10 +207,12 @@ fn strangers_are_drawn_by_seed_and_counted_by_photograph() {
             seed,
             ..plan()
         };
-        let figures = replayed(vec![point(1e-4, 20.0)], &plan).unwrap();
-        figures.identification.ran.unwrap().impostor.visits
+        let figures = replayed(vec![point(1e-4, 20.0)], &plan)?;
+        Ok(figures.identification.ran.unwrap().impostor.visits)
     };
-    assert_eq!(visits(0, 1), 0);
+    let none: Result<u64, ReplayError> = visits(0, 1);
+    assert!(matches!(none, Err(ReplayError::NoStranger { .. })));
+    let visits = |strangers, seed| visits(strangers, seed).unwrap();
     let one: Vec<_> = (0..20).map(|seed| visits(1, seed)).collect();
     assert!(
         one.contains(&4) && one.iter().all(|n| [2, 4].contains(n)),
