@@ -45,6 +45,10 @@ pub struct DetectorNetwork {
     pub width: f64,
     /// After each convolution but those of the outputs.
     pub activation: Activation,
+    /// The threshold is set no lower than this, above 0 and below 0.9: frames that are put together
+    /// are easier than real ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_threshold: Option<f32>,
 }
 
 /// What the frames of a detector are put together from.
@@ -116,6 +120,10 @@ impl DetectorRecipe {
             (
                 (0.125..=4.0).contains(&self.detector.width),
                 "[detector] width must be in 0.125 to 4",
+            ),
+            (
+                (self.detector.least_threshold).is_none_or(|t| t > 0.0 && t < 0.9),
+                "[detector] least_threshold must be above 0 and below 0.9",
             ),
             (
                 (0.0..=0.9).contains(&data.faceless),

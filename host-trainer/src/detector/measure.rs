@@ -204,7 +204,8 @@ pub fn finish(
     let mut scores = scores?;
     scores.sort_by(|a, b| b.total_cmp(a));
     let above = scores[FALSE_FACES] + 0.001;
-    file.threshold = above.clamp(THRESHOLDS[0], THRESHOLDS[1]);
+    let least = recipe.detector.least_threshold.unwrap_or(THRESHOLDS[0]);
+    file.threshold = above.max(least).min(THRESHOLDS[1]);
     file.write(&out.join("detector.toml"))?;
     let detector = build(&file)?;
     let found: Result<Vec<Found>, NetworkError> = held_out

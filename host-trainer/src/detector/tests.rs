@@ -18,6 +18,7 @@ fn recipe_file() -> PathBuf {
 fn small(steps: u64) -> DetectorRecipe {
     let mut recipe = DetectorRecipe::read(&recipe_file()).unwrap();
     recipe.detector.width = 0.25;
+    recipe.detector.least_threshold = None;
     recipe.data.folders.clear();
     recipe.data.backgrounds = None;
     recipe.data.drawn_people = 60;
