@@ -107,3 +107,24 @@ fn an_alarm_is_an_entry_and_the_use_of_the_door_is_none() {
         assert_eq!(selection.take(&event, 0).map(|event| event.what), what);
     }
 }
+
+#[test]
+fn what_comes_and_goes_is_an_entry_in_ten_minutes_for_each_reason() {
+    let lost = |reason: &str| Event::BrokerLost {
+        reason: reason.into(),
+    };
+    let claims = Event::ClaimsLost {
+        reason: "unplugged".into(),
+    };
+    let mut selection = Selection::default();
+    for (event, at_ms, taken) in [
+        (lost("refused"), 0, true),
+        (claims.clone(), 1, true),
+        (lost("refused"), 599_999, false),
+        (claims, 600_000, false),
+        (lost("messages are not sent any more"), 599_999, true),
+        (lost("refused"), 600_000, true),
+    ] {
+        assert_eq!(selection.take(&event, at_ms).is_some(), taken, "{event}");
+    }
+}

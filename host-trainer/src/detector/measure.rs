@@ -204,8 +204,7 @@ pub fn finish(
     let mut scores = scores?;
     scores.sort_by(|a, b| b.total_cmp(a));
     let above = scores[FALSE_FACES] + 0.001;
-    let least = recipe.detector.least_threshold.unwrap_or(THRESHOLDS[0]);
-    file.threshold = above.max(least).min(THRESHOLDS[1]);
+    file.threshold = threshold(above, recipe.detector.least_threshold);
     file.write(&out.join("detector.toml"))?;
     let detector = build(&file)?;
     let found: Result<Vec<Found>, NetworkError> = held_out
@@ -224,4 +223,30 @@ pub fn finish(
         false_faces: scores.iter().filter(|s| **s >= file.threshold).count(),
         threshold: file.threshold,
     })
+}
+
+/// The score that leaves few enough false faces, but no lower than the recipe says, nor beyond what
+/// is set at all.
+fn threshold(above: f32, least: Option<f32>) -> f32 {
+    let [lowest, highest] = THRESHOLDS;
+    above.max(least.unwrap_or(lowest)).clamp(lowest, highest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_is_not_below_what_the_recipe_says() {
+        for (above, least, set) in [
+            (0.52, None, 0.52),
+            (0.52, Some(0.65), 0.65),
+            (0.7, Some(0.65), 0.7),
+            (0.1, None, 0.3),
+            (0.1, Some(0.2), 0.3),
+            (0.95, Some(0.65), 0.9),
+        ] {
+            assert_eq!(threshold(above, least), set);
+        }
+    }
 }
