@@ -1,11 +1,14 @@
-//! 1:N search: one probe against a gallery of random people, on one thread.
+//! 1:N search: one probe against a gallery of random people, on one thread, beside comparing with
+//! everybody in floats, and reading and copying as many bytes.
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use edge_runtime::search;
 use shared::digest::Digest;
-use shared::embedding::{Embedding, Template};
+use shared::embedding::{Embedding, Template, dot};
 use shared::enrollment::EnrollmentRecord;
 use shared::roster::Roster;
 use std::hint::black_box;
+use std::time::Duration;
 
 /// Numbers from a fixed seed (splitmix64), about even in -1 to 1.
 struct Noise(u64);
@@ -24,35 +27,74 @@ impl Noise {
     }
 }
 
-fn gallery(people: usize, len: usize, noise: &mut Noise, model: Digest) -> Roster {
-    // Adding looks for a second person of that name, so large rosters take a while to make.
-    let mut roster = Roster::new(model, len);
+/// The same people twice: as the door has them, and their embeddings one after the other.
+fn gallery(people: usize, len: usize, noise: &mut Noise, model: Digest) -> (Roster, Vec<f32>) {
+    let mut roster = Roster::new(model, len).with_products(search::products);
+    let mut floats = Vec::with_capacity(people * len);
     for person in 0..people {
-        let templates = vec![noise.embedding(len)];
-        let record = EnrollmentRecord::new(&format!("p{person}"), model, templates, 0);
+        let template = noise.embedding(len);
+        floats.extend(template.as_slice());
+        let record = EnrollmentRecord::new(&format!("p{person}"), model, vec![template], 0);
         let record = record.expect("the name and the template are good");
         roster.add(&record).expect("names and lengths agree");
     }
-    roster
+    (roster, floats)
 }
 
-fn search(criterion: &mut Criterion) {
+/// The two highest scores, each person compared in `f32`.
+fn plain(floats: &[f32], probe: &[f32]) -> (f32, f32) {
+    let scores = floats.chunks_exact(probe.len()).map(|r| dot(r, probe));
+    scores.fold((-1.0, -1.0), |(best, second), score| {
+        (score.max(best), score.min(best).max(second))
+    })
+}
+
+/// Reads words as fast as they come.
+fn read(words: &[u64]) -> u64 {
+    words.iter().fold(0, |all, word| all ^ word)
+}
+
+fn compare(criterion: &mut Criterion) {
     let model = Digest::of(b"bench");
     let mut group = criterion.benchmark_group("search");
     group.sample_size(20);
-    for (people, len) in [(10_000, 128), (10_000, 512), (100_000, 128), (100_000, 512)] {
+    group.warm_up_time(Duration::from_millis(500));
+    group.measurement_time(Duration::from_secs(2));
+    for (people, len) in [
+        (10_000, 128),
+        (10_000, 512),
+        (100_000, 128),
+        (100_000, 512),
+        (1_000_000, 128),
+    ] {
         let mut noise = Noise(7);
-        let roster = gallery(people, len, &mut noise, model);
+        let (roster, floats) = gallery(people, len, &mut noise, model);
         let probe = Template {
             model,
             embedding: noise.embedding(len),
         };
-        group.bench_function(BenchmarkId::new(format!("{len}-d"), people), |bencher| {
+        let id = |what: &str| BenchmarkId::new(format!("{len}-d{what}"), people);
+        // The numbers in 8 bits, and the 8 bytes that a person has beside them.
+        let bytes = people * (len + 8);
+        group.throughput(Throughput::BytesDecimal(bytes as u64));
+        group.bench_function(id(""), |bencher| {
             bencher.iter(|| roster.identify(black_box(&probe)).expect("one model"));
+        });
+        let words: Vec<u64> = (0..bytes as u64 / 8).collect();
+        let mut copy = vec![0; words.len()];
+        group.bench_function(id(", memory read"), |bencher| {
+            bencher.iter(|| read(black_box(&words)));
+        });
+        group.bench_function(id(", memory copied"), |bencher| {
+            bencher.iter(|| black_box(&mut copy).copy_from_slice(black_box(&words)));
+        });
+        group.throughput(Throughput::BytesDecimal(4 * floats.len() as u64));
+        group.bench_function(id(", in floats"), |bencher| {
+            bencher.iter(|| plain(black_box(&floats), probe.embedding.as_slice()));
         });
     }
     group.finish();
 }
 
-criterion_group!(benches, search);
+criterion_group!(benches, compare);
 criterion_main!(benches);

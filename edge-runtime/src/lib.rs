@@ -23,6 +23,7 @@ pub mod claim;
 pub mod decide;
 pub mod gallery;
 pub mod identify;
+pub mod search;
 
 pub mod door;
 pub mod event;

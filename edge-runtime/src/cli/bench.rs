@@ -7,6 +7,7 @@ use edge_runtime::decide::{Access, Decision, Look, Observation, Policy, Side};
 use edge_runtime::door::{self, Door};
 use edge_runtime::face;
 use edge_runtime::quality::{Limits, Quality};
+use edge_runtime::search;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use serde::Serialize;
@@ -165,7 +166,7 @@ fn roster(loaded: &Loaded, people: u32) -> Result<Roster> {
         loaded.network.model(),
         loaded.manifest.embedding_len as usize,
     );
-    let mut roster = Roster::new(model, len);
+    let mut roster = Roster::new(model, len).with_products(search::products);
     let mut state = 1_u64;
     let mut noise = || {
         // Splitmix64.

@@ -30,6 +30,7 @@ pub use transfer::Imported;
 pub use vault::Person;
 
 use crate::millis::unix_millis;
+use crate::search;
 use shared::audit::{AuditEvent, What};
 use shared::bundle::Manifest;
 use shared::digest::Digest;
@@ -212,7 +213,8 @@ impl Store {
         manifest: &Manifest,
         mut take: impl FnMut(Option<String>, Result<EnrollmentRecord, RecordError>),
     ) -> Result<Roster, StoreError> {
-        let mut roster = Roster::new(manifest.model_digest, manifest.embedding_len as usize);
+        let roster = Roster::new(manifest.model_digest, manifest.embedding_len as usize);
+        let mut roster = roster.with_products(search::products);
         let mut unreadable = Vec::new();
         let names = self.read(|vault, tx| {
             vault.each(tx, |row, record| match record {

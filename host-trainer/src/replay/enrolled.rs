@@ -5,6 +5,7 @@ use super::cast::Cast;
 use super::sight::Sight;
 use edge_runtime::enroll::{EnrollError, NearerToAnother, ReviewError, record_of};
 use edge_runtime::find::Unseen;
+use edge_runtime::search;
 use shared::bundle::{Manifest, OperatingPoint};
 use shared::digest::Digest;
 use shared::embedding::Embedding;
@@ -88,7 +89,8 @@ impl<'a> Enrolled<'a> {
     /// Everybody, for one door.
     pub(super) fn roster(&self) -> Result<Roster, RosterError> {
         let manifest = self.manifest;
-        let mut roster = Roster::new(manifest.model_digest, manifest.embedding_len as usize);
+        let roster = Roster::new(manifest.model_digest, manifest.embedding_len as usize);
+        let mut roster = roster.with_products(search::products);
         for person in &self.people {
             roster.add(&person.record)?;
         }
