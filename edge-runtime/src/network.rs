@@ -1,9 +1,12 @@
 //! The network: ONNX bytes to a runnable plan, an aligned face to a template.
 
+mod direct;
 mod plan;
+mod profile;
 pub(crate) mod weights;
 
 pub(crate) use plan::Plan;
+pub use profile::{LayerTime, Profile, peak_multiply_adds_per_s, profile};
 
 use shared::align::AlignedFace;
 use shared::bundle::{Bundle, model_digest};
@@ -55,6 +58,11 @@ pub enum NetworkError {
         /// Numbers in it.
         expected: usize,
     },
+    /// Weights in a file of their own, which no bundle has room for.
+    #[error(
+        "the numbers of {0:?} lie in another file; save the network with its weights inside it"
+    )]
+    External(String),
     /// Weights whose scale does not fit them.
     #[error(
         "the quantized weights of node {node:?} are impossible: {reason}; export the model again"
@@ -74,6 +82,16 @@ pub enum NetworkError {
     /// The embedding has no direction.
     #[error(transparent)]
     Dead(#[from] DegenerateEmbedding),
+}
+
+/// How convolutions are computed; the results differ by rounding alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Convolutions {
+    /// Directly where they are understood, by tract otherwise.
+    #[default]
+    Direct,
+    /// All by tract, to compare with.
+    Tract,
 }
 
 /// A network ready to run; shared by any number of threads.
@@ -108,7 +126,22 @@ impl Network {
         embedding_len: usize,
         mirror_sum: bool,
     ) -> Result<Self, NetworkError> {
-        let plan = Plan::build(model, input.shape())?;
+        let convolutions = Convolutions::default();
+        Self::from_onnx_with(model, input, embedding_len, mirror_sum, convolutions)
+    }
+
+    /// The same with a choice of how convolutions are computed.
+    ///
+    /// # Errors
+    /// As [`Self::from_onnx`].
+    pub fn from_onnx_with(
+        model: &[u8],
+        input: &InputSpec,
+        embedding_len: usize,
+        mirror_sum: bool,
+        convolutions: Convolutions,
+    ) -> Result<Self, NetworkError> {
+        let plan = Plan::build(model, input.shape(), convolutions)?;
         plan.check_outputs(&[embedding_len])?;
         Ok(Self {
             plan,

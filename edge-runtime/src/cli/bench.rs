@@ -237,7 +237,7 @@ fn releases() -> Result<Vec<Duration>> {
 }
 
 /// A line of Linux's account of this process, in MiB.
-fn memory(line: &str) -> Option<f64> {
+pub(super) fn memory(line: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let found = status.lines().find_map(|l| l.strip_prefix(line))?;
     let kib: f64 = found.split_whitespace().next()?.parse().ok()?;

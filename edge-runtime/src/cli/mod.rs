@@ -6,6 +6,7 @@ mod carry;
 mod check;
 mod door;
 mod people;
+mod profile;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -52,6 +53,8 @@ enum Command {
     Verify(check::Verify),
     /// Measure how long a frame takes on this device, stage by stage.
     Bench(bench::Bench),
+    /// Show where the time of a bundle's networks goes, layer by layer.
+    Profile(profile::Profile),
     /// Run the door.
     Run(door::Run),
 }
@@ -84,6 +87,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Audit(command) => command.run(&out),
         Command::Verify(command) => command.run(&out),
         Command::Bench(command) => command.run(&out),
+        Command::Profile(command) => command.run(&out),
         Command::Run(command) => command.run(&out),
     };
     done.unwrap_or_else(|error| {

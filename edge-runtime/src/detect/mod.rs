@@ -7,7 +7,7 @@ mod view;
 
 pub use only::NotOneFace;
 
-use crate::network::{NetworkError, Plan};
+use crate::network::{Convolutions, NetworkError, Plan};
 use decode::Grid;
 use image::RgbImage;
 use shared::align::Landmarks;
@@ -84,7 +84,7 @@ impl Detector {
     /// # Errors
     /// [`NetworkError`].
     pub fn from_onnx(model: &[u8], manifest: &DetectorManifest) -> Result<Self, NetworkError> {
-        let plan = Plan::build(model, manifest.input.shape())?;
+        let plan = Plan::build(model, manifest.input.shape(), Convolutions::default())?;
         let grids = Grid::all(&manifest.layout, &manifest.input, |name, len| {
             plan.output(name, len)
         })?;

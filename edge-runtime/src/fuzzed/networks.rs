@@ -1,6 +1,6 @@
 //! Networks, as a bundle holds them.
 
-use crate::network::{Plan, weights};
+use crate::network::{Convolutions, Plan, weights};
 use prost::Message;
 use std::collections::HashSet;
 use tract_onnx::pb::ModelProto;
@@ -31,7 +31,7 @@ pub(super) fn weights(bytes: &[u8]) -> bool {
 
 /// ONNX to what runs. Whatever it is, it ends with an error or gives as many numbers each time.
 pub(super) fn network(bytes: &[u8]) -> bool {
-    let Ok(plan) = Plan::build(bytes, SHAPE) else {
+    let Ok(plan) = Plan::build(bytes, SHAPE, Convolutions::default()) else {
         return false;
     };
     let planes = vec![1.0; SHAPE.iter().product()];

@@ -1,16 +1,18 @@
 //! ONNX bytes to something that runs.
 
-use super::{NetworkError, weights};
+use super::{Convolutions, NetworkError, direct, weights};
 use crate::contained::contained;
 use prost::Message;
 use std::sync::Arc;
-use tract_onnx::pb::{GraphProto, ModelProto, tensor_shape_proto::dimension, type_proto};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, tensor_proto::DataLocation, tensor_shape_proto::dimension, type_proto,
+};
 use tract_onnx::prelude::*;
 
 /// A network of one f32 input and f32 outputs.
 pub(crate) struct Plan {
-    plan: Arc<TypedRunnableModel>,
-    shape: [usize; 4],
+    pub(super) plan: Arc<TypedRunnableModel>,
+    pub(super) shape: [usize; 4],
     names: Vec<String>,
     lens: Vec<usize>,
 }
@@ -20,16 +22,41 @@ impl Plan {
     ///
     /// # Errors
     /// [`NetworkError`]; what only fails when run fails here.
-    pub(crate) fn build(model: &[u8], shape: [usize; 4]) -> Result<Self, NetworkError> {
+    pub(crate) fn build(
+        model: &[u8],
+        shape: [usize; 4],
+        convolutions: Convolutions,
+    ) -> Result<Self, NetworkError> {
         let mut proto = ModelProto::decode(model)?;
         let graph = proto.graph.as_mut().ok_or(NetworkError::NoGraph)?;
         check_input(graph, shape)?;
+        let external = Some(DataLocation::External as i32);
+        if let Some(tensor) = graph
+            .initializer
+            .iter()
+            .find(|t| t.data_location == external)
+        {
+            return Err(NetworkError::External(tensor.name.clone()));
+        }
         let names = graph.output.iter().map(|o| o.name.clone()).collect();
         weights::unpack(graph)?;
         // Tract answers some impossible graphs with a panic (an output that no node makes, say);
         // nothing of its half-built state outlives the closure.
-        let built = contained(|| optimize(&proto, shape));
-        let (plan, lens) = built.unwrap_or_else(|said| Err(NetworkError::Unsupported(said)))?;
+        let build = |proto: &ModelProto| {
+            let built = contained(|| optimize(proto, shape));
+            built.unwrap_or_else(|said| Err(NetworkError::Unsupported(said)))
+        };
+        // What the rewrite does not understand after all runs as it is.
+        let rewritten = match convolutions {
+            Convolutions::Direct => proto.graph.as_ref().and_then(direct::rewrite),
+            Convolutions::Tract => None,
+        };
+        let rewritten = rewritten.map(|graph| ModelProto {
+            graph: Some(graph),
+            ..proto.clone()
+        });
+        let direct = rewritten.and_then(|proto| build(&proto).ok());
+        let (plan, lens) = direct.map_or_else(|| build(&proto), Ok)?;
         Ok(Self {
             plan,
             shape,
@@ -103,7 +130,7 @@ fn run(
     plan.run(tvec!(input.into()))?.iter().map(numbers).collect()
 }
 
-fn unsupported(error: TractError) -> NetworkError {
+pub(super) fn unsupported(error: TractError) -> NetworkError {
     NetworkError::Unsupported(format!("{error:#}"))
 }
 
@@ -113,7 +140,9 @@ fn optimize(
     shape: [usize; 4],
 ) -> Result<(Arc<TypedRunnableModel>, Vec<usize>), NetworkError> {
     let build = || {
-        let mut model = tract_onnx::onnx()
+        let mut onnx = tract_onnx::onnx();
+        direct::register(&mut onnx);
+        let mut model = onnx
             // Shapes noted for a symbolic batch would contradict the batch of one.
             .with_ignore_value_info(true)
             .model_for_proto_model(proto)?;

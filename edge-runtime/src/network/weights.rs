@@ -196,7 +196,8 @@ fn int8_values(tensor: &TensorProto) -> Result<Vec<i8>, String> {
     )
 }
 
-fn f32_values(tensor: &TensorProto) -> Result<Vec<f32>, String> {
+/// The numbers of an f32 tensor, as many as its shape says.
+pub(super) fn f32_values(tensor: &TensorProto) -> Result<Vec<f32>, String> {
     if tensor.raw_data.is_empty() {
         return checked(tensor, tensor.float_data.clone());
     }

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_edge-runtime");
 
+#[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) status: i32,
     pub(crate) lines: Vec<String>,

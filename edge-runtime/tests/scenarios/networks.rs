@@ -1,8 +1,10 @@
 //! Networks that load and give the same as elsewhere, and networks that are refused.
 
 use crate::bundles::{EMBEDDING_LEN, bundle_of, input, manifest};
+use crate::command_line::call;
 use crate::onnx::{self, Weights, bytes, int, node, port, projection};
 use crate::people::photograph;
+use crate::scene::Scene;
 use edge_runtime::bundle::{SelfTestError, self_test};
 use edge_runtime::face;
 use edge_runtime::network::{Network, NetworkError};
@@ -253,4 +255,33 @@ fn digests_tell_models_apart() {
     let digest = network.embed(&a_face("ada")).unwrap().model;
     assert_eq!(digest, model_digest(network.input(), false, &model));
     assert_ne!(digest, load(&model, true).unwrap().model());
+}
+
+#[test]
+fn a_profile_shows_where_the_time_goes_and_gives_the_network_out() {
+    let (scene, out) = (Scene::new(), tempfile::tempdir().unwrap());
+    let models = out.path().to_str().unwrap();
+    for more in ["", " --tract"] {
+        let line = format!("profile --config door.toml --runs 3 --models {models} --json{more}");
+        let said = call(&scene, &line).json();
+        let [embedder] = said.as_slice() else {
+            panic!("{said:?}");
+        };
+        assert_eq!(embedder["network"], "embedder");
+        // The projection of 3x14x14 means onto the embedding.
+        assert_eq!(embedder["multiply_adds"], 3 * 14 * 14 * EMBEDDING_LEN);
+        let layers = embedder["layers"].as_array().unwrap();
+        let pool = layers.iter().find(|l| l["name"] == "pool").unwrap();
+        assert_eq!(pool["output"], serde_json::json!([1, 3, 14, 14]));
+        assert!(layers.iter().all(|layer| layer["ms"].as_f64() >= Some(0.0)));
+        let bundle = edge_runtime::bundle::read(&scene.path("model.bundle")).unwrap();
+        assert!(std::fs::read(out.path().join("embedder.onnx")).unwrap() == bundle.model());
+    }
+    let text = call(&scene, "profile --config door.toml --runs 1");
+    assert!(text.lines.last().unwrap().contains("embedder"), "{text:?}");
+    let nowhere = call(&scene, "profile --config door.toml --models nowhere");
+    assert!(
+        nowhere.errors.contains("nowhere/embedder.onnx"),
+        "{nowhere:?}"
+    );
 }
