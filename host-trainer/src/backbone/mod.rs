@@ -3,11 +3,13 @@
 mod cost;
 pub mod detector;
 pub mod graph;
+pub mod latchnet;
 mod mobilefacenet;
 mod module;
 mod norm;
 mod sphereface;
 
+pub use latchnet::latchnet;
 pub use mobilefacenet::mobilefacenet;
 pub use module::Module;
 pub use norm::NORM_EPSILON;
@@ -15,6 +17,8 @@ pub use sphereface::sphereface20;
 
 use graph::{Activation, Graph};
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 /// The backbone that a recipe asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +35,21 @@ pub enum BackboneConfig {
         /// After each convolution but the linear ones.
         activation: Activation,
     },
+    /// [`latchnet`].
+    Latchnet {
+        /// Channels of the stem, 8 to 1024.
+        stem: i64,
+        /// Channels of the stages at 28x28, 14x14 and 7x7, 8 to 1024.
+        channels: [i64; latchnet::STAGES],
+        /// Residual blocks of the stages, 0 to 32.
+        blocks: [u32; latchnet::STAGES],
+        /// Channels before the places are weighed, 8 to 1024.
+        head: i64,
+        /// Numbers in an embedding, 2 to 1024.
+        embedding_len: i64,
+        /// After each convolution but the last two.
+        activation: Activation,
+    },
 }
 
 /// A backbone that cannot be built.
@@ -39,7 +58,7 @@ pub enum BackboneConfig {
 pub struct ImpossibleBackbone {
     field: &'static str,
     found: String,
-    expected: &'static str,
+    expected: String,
 }
 
 impl BackboneConfig {
@@ -55,25 +74,57 @@ impl BackboneConfig {
                 embedding_len,
                 activation,
             } => {
-                let impossible = |field, found, expected| ImpossibleBackbone {
-                    field,
-                    found,
-                    expected,
-                };
-                if !(0.125..=4.0).contains(&width) {
-                    return Err(impossible("width", width.to_string(), "use 0.125 to 4"));
-                }
-                if !(2..=1024).contains(&embedding_len) {
-                    return Err(impossible(
-                        "embedding_len",
-                        embedding_len.to_string(),
-                        "use 2 to 1024",
-                    ));
-                }
+                within("width", width, 0.125..=4.0)?;
+                within("embedding_len", embedding_len, EMBEDDING_LENS)?;
                 Ok(mobilefacenet(width, embedding_len, activation))
+            }
+            Self::Latchnet {
+                stem,
+                channels,
+                blocks,
+                head,
+                embedding_len,
+                activation,
+            } => {
+                within("stem", stem, CHANNELS)?;
+                for channels in channels {
+                    within("channels", channels, CHANNELS)?;
+                }
+                for blocks in blocks {
+                    within("blocks", blocks, 0..=32)?;
+                }
+                within("head", head, CHANNELS)?;
+                within("embedding_len", embedding_len, EMBEDDING_LENS)?;
+                let shape = latchnet::Shape {
+                    stem,
+                    channels,
+                    blocks,
+                    head,
+                };
+                Ok(latchnet(&shape, embedding_len, activation))
             }
         }
     }
+}
+
+const EMBEDDING_LENS: RangeInclusive<i64> = 2..=1024;
+const CHANNELS: RangeInclusive<i64> = 8..=1024;
+
+fn within<T: PartialOrd + Display>(
+    field: &'static str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), ImpossibleBackbone> {
+    let (found, expected) = (
+        value.to_string(),
+        format!("use {} to {}", range.start(), range.end()),
+    );
+    let impossible = ImpossibleBackbone {
+        field,
+        found,
+        expected,
+    };
+    range.contains(&value).then_some(()).ok_or(impossible)
 }
 
 #[cfg(test)]
@@ -110,6 +161,7 @@ mod tests {
         for graph in [
             sphereface20(),
             mobilefacenet(0.5, 64, Activation::SharedPrelu),
+            latchnet_of([2, 1, 1], 64).graph().unwrap(),
         ] {
             let names: HashSet<_> = graph.nodes.iter().map(|n| &n.name).collect();
             assert_eq!(names.len(), graph.nodes.len());
@@ -135,6 +187,36 @@ mod tests {
                 activation,
             };
             assert!(config.graph().unwrap_err().to_string().contains(field));
+        }
+        for (blocks, embedding_len, field) in
+            [([33, 0, 0], 128, "blocks"), ([1; 3], 1, "embedding_len")]
+        {
+            let error = latchnet_of(blocks, embedding_len).graph().unwrap_err();
+            assert!(error.to_string().contains(field));
+        }
+        let channels = BackboneConfig::Latchnet {
+            stem: 8,
+            channels: [8, 16, 4096],
+            blocks: [1; 3],
+            head: 8,
+            embedding_len: 8,
+            activation: Activation::Relu,
+        };
+        let told = channels.graph().unwrap_err().to_string();
+        assert!(
+            told.contains("channels = 4096") && told.contains("8 to 1024"),
+            "{told}"
+        );
+    }
+
+    fn latchnet_of(blocks: [u32; 3], embedding_len: i64) -> BackboneConfig {
+        BackboneConfig::Latchnet {
+            stem: 8,
+            channels: [8, 16, 24],
+            blocks,
+            head: 32,
+            embedding_len,
+            activation: Activation::SharedPrelu,
         }
     }
 }

@@ -1,0 +1,162 @@
+//! LatchNet: a residual network of dense 3x3 convolutions, drawn for tract.
+//!
+//! Tract computes a dense convolution near the speed of the processor and a depthwise one far
+//! below, so there is none but the last, which has one place to compute. No stage is wide while
+//! the image is large, and each activation fuses into the convolution before it.
+
+use super::graph::{Activation, Builder, Graph, Init, Op};
+use shared::align::AlignTemplate;
+
+/// Stages after the stem, at 28x28, 14x14 and 7x7.
+pub const STAGES: usize = 3;
+
+/// Layers of a LatchNet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shape {
+    /// Channels of the stem, at 56x56.
+    pub stem: i64,
+    /// Channels of each stage.
+    pub channels: [i64; STAGES],
+    /// Residual blocks of two convolutions after the strided one that begins each stage.
+    pub blocks: [u32; STAGES],
+    /// Channels that the last stage is widened to before its places are weighed.
+    pub head: i64,
+}
+
+/// 112x112 input.
+pub fn latchnet(shape: &Shape, embedding_len: i64, activation: Activation) -> Graph {
+    let mut layers = Layers {
+        builder: Builder::new(),
+        channels: 3,
+        activation,
+    };
+    layers.conv("stem", shape.stem, 3, 2);
+    for (stage, (channels, blocks)) in (1..).zip(shape.channels.into_iter().zip(shape.blocks)) {
+        layers.conv(&format!("stage{stage}.down"), channels, 3, 2);
+        for block in 1..=blocks {
+            let before = layers.builder.last();
+            for half in ["a", "b"] {
+                layers.conv(&format!("stage{stage}.{block}{half}"), channels, 3, 1);
+            }
+            layers
+                .builder
+                .add(&format!("stage{stage}.{block}.add"), before);
+        }
+    }
+    layers.conv("widen", shape.head, 1, 1);
+    // A weight for each place, where pooling has one for all.
+    layers.convolution("global", shape.head, 7, 1, shape.head, 0);
+    layers.convolution("embedding", embedding_len, 1, 1, 1, 0);
+    layers.builder.then("flatten", Op::Flatten);
+    layers.builder.finish_backbone(
+        format!("{shape}, {embedding_len}-d"),
+        AlignTemplate::Arcface112x112,
+        embedding_len,
+    )
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |numbers: &[String]| numbers.join("-");
+        let channels = self.channels.map(|n| n.to_string());
+        let blocks = self.blocks.map(|n| n.to_string());
+        write!(
+            f,
+            "latchnet {}, {} with {} blocks, {}",
+            self.stem,
+            list(&channels),
+            list(&blocks),
+            self.head
+        )
+    }
+}
+
+struct Layers {
+    builder: Builder,
+    /// Of the newest node.
+    channels: i64,
+    activation: Activation,
+}
+
+impl Layers {
+    /// Dense convolution that keeps the size (up to the stride), batch norm and activation.
+    fn conv(&mut self, name: &str, output: i64, kernel: i64, stride: i64) {
+        self.convolution(name, output, kernel, stride, 1, kernel / 2);
+        let op = Op::Activation(self.activation, output);
+        self.builder.then(&format!("{name}.activation"), op);
+    }
+
+    /// Convolution and batch norm.
+    fn convolution(
+        &mut self,
+        name: &str,
+        output: i64,
+        kernel: i64,
+        stride: i64,
+        groups: i64,
+        padding: i64,
+    ) {
+        let fan_out = (output / groups * kernel * kernel) as f64;
+        let conv = Op::Conv {
+            input: self.channels,
+            output,
+            kernel,
+            stride,
+            padding,
+            groups,
+            bias: false,
+            init: Init::Gaussian((2.0 / fan_out).sqrt()),
+        };
+        self.builder
+            .then(name, conv)
+            .then(&format!("{name}.norm"), Op::BatchNorm(output));
+        self.channels = output;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cost_is_that_computed_by_hand() {
+        let shape = Shape {
+            stem: 32,
+            channels: [48, 96, 192],
+            blocks: [1, 2, 1],
+            head: 512,
+        };
+        let graph = latchnet(&shape, 128, Activation::SharedPrelu);
+        let stem = 9 * 56 * 56 * 3 * 32;
+        let first = 9 * 28 * 28 * (32 * 48 + 2 * 48 * 48);
+        let second = 9 * 14 * 14 * (48 * 96 + 4 * 96 * 96);
+        let third = 9 * 7 * 7 * (96 * 192 + 2 * 192 * 192);
+        let head = 7 * 7 * (192 * 512 + 512) + 512 * 128;
+        assert_eq!(graph.multiply_adds(), stem + first + second + third + head);
+        assert_eq!(
+            graph.name,
+            "latchnet 32, 48-96-192 with 1-2-1 blocks, 512, 128-d"
+        );
+    }
+
+    #[test]
+    fn no_convolution_but_the_last_place_is_depthwise() {
+        let shape = Shape {
+            stem: 8,
+            channels: [8, 16, 24],
+            blocks: [0, 1, 2],
+            head: 32,
+        };
+        let graph = latchnet(&shape, 64, Activation::Relu);
+        let grouped = graph
+            .nodes
+            .iter()
+            .filter(|n| matches!(n.op, Op::Conv { groups, .. } if groups > 1));
+        assert_eq!(
+            grouped.map(|n| n.name.as_str()).collect::<Vec<_>>(),
+            ["global"]
+        );
+        let adds = graph.nodes.iter().filter(|n| n.op == Op::Add).count();
+        assert_eq!(adds, 3);
+    }
+}
