@@ -8,6 +8,11 @@ use tract_onnx::pb::{
     GraphProto, ModelProto, tensor_proto::DataLocation, tensor_shape_proto::dimension, type_proto,
 };
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::bail;
+
+/// The most numbers in a tensor while a network runs: 256 MiB of floats. Those of faces have a
+/// hundredth.
+const MAX_NUMBERS: usize = 1 << 26;
 
 /// A network of one f32 input and f32 outputs.
 pub(crate) struct Plan {
@@ -147,12 +152,38 @@ fn optimize(
             .with_ignore_value_info(true)
             .model_for_proto_model(proto)?;
         model.set_input_fact(0, f32::fact(shape).into())?;
-        model.into_optimized()?.into_runnable()
+        let typed = model.into_typed()?;
+        check_sizes(&typed)?;
+        let optimized = typed.into_optimized()?;
+        // With what padding and the like need between.
+        check_sizes(&optimized)?;
+        optimized.into_runnable()
     };
     let plan = build().map_err(unsupported)?;
     let zeros = vec![0.0; shape.iter().product()];
     let outputs = run(&plan, &shape, &zeros).map_err(unsupported)?;
     Ok((plan, outputs.iter().map(Vec::len).collect()))
+}
+
+/// A few bytes of a file may ask for any amount of memory.
+fn check_sizes(model: &TypedModel) -> TractResult<()> {
+    for node in &model.nodes {
+        for output in &node.outputs {
+            let Some(shape) = output.fact.shape.as_concrete() else {
+                continue;
+            };
+            let numbers = shape
+                .iter()
+                .try_fold(1, |n: usize, dim| n.checked_mul(*dim));
+            if numbers.is_none_or(|numbers| numbers > MAX_NUMBERS) {
+                let name = &node.name;
+                bail!(
+                    "node {name:?} gives a tensor of {shape:?} numbers, at most {MAX_NUMBERS} are computed"
+                );
+            }
+        }
+    }
+    Ok(())
 }
 
 /// One input of that shape (dimensions may be left open).

@@ -393,6 +393,26 @@ fn what_is_not_understood_is_left_to_tract() {
 }
 
 #[test]
+fn a_small_file_that_asks_for_much_memory_is_refused_by_its_node() {
+    for (pads, stride) in [(1 << 20, 1), (1 << 14, 1 << 14)] {
+        let mut network = Network::new([1, 8, 9, 9]);
+        let layer = Layer {
+            pads: [pads; 4],
+            stride: [stride; 2],
+            ..Layer::three(8, 8, 1)
+        };
+        network.conv("y", "x", &layer);
+        network.output("y");
+        let built = Plan::build(&network.model(), network.shape, Convolutions::Direct);
+        let told = built.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            told.contains("node \"y") && told.contains("are computed"),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn nodes_without_outputs_are_none_of_ours() {
     for gone in 0..2 {
         let mut network = activated(40, |n| n.node("a", "Relu", &["c"], vec![]));
