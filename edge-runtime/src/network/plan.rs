@@ -5,7 +5,8 @@ use crate::contained::contained;
 use prost::Message;
 use std::sync::Arc;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, tensor_proto::DataLocation, tensor_shape_proto::dimension, type_proto,
+    GraphProto, ModelProto, NodeProto, tensor_proto::DataLocation, tensor_shape_proto::dimension,
+    type_proto,
 };
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::bail;
@@ -44,6 +45,7 @@ impl Plan {
             return Err(NetworkError::External(tensor.name.clone()));
         }
         let names = graph.output.iter().map(|o| o.name.clone()).collect();
+        graph.node.iter().try_for_each(check_order)?;
         weights::unpack(graph)?;
         // Tract answers some impossible graphs with a panic (an output that no node makes, say);
         // nothing of its half-built state outlives the closure.
@@ -163,6 +165,23 @@ fn optimize(
     let zeros = vec![0.0; shape.iter().product()];
     let outputs = run(&plan, &shape, &zeros).map_err(unsupported)?;
     Ok((plan, outputs.iter().map(Vec::len).collect()))
+}
+
+/// An order of dimensions that names one twice would keep tract busy until no memory is left.
+fn check_order(node: &NodeProto) -> Result<(), NetworkError> {
+    let perm = node.attribute.iter().find(|a| a.name == "perm");
+    let Some(perm) = perm.filter(|_| node.op_type == "Transpose") else {
+        return Ok(());
+    };
+    let mut order = perm.ints.clone();
+    order.sort_unstable();
+    if order.into_iter().eq(0..perm.ints.len() as i64) {
+        return Ok(());
+    }
+    let (name, found) = (&node.name, &perm.ints);
+    Err(NetworkError::Unsupported(format!(
+        "node {name:?} has the order of dimensions {found:?}, which is none"
+    )))
 }
 
 /// A few bytes of a file may ask for any amount of memory.

@@ -413,6 +413,18 @@ fn a_small_file_that_asks_for_much_memory_is_refused_by_its_node() {
 }
 
 #[test]
+fn an_order_of_dimensions_that_is_none_is_refused_by_its_node() {
+    for order in [&[0, 1, 1, 3][..], &[0, 1, 2, 4], &[1, 2, 3, 4]] {
+        let mut network = Network::new([1, 8, 9, 9]);
+        network.node("y", "Transpose", &["x"], vec![ints("perm", order)]);
+        network.output("y");
+        let built = Plan::build(&network.model(), network.shape, Convolutions::Direct);
+        let told = built.map(|_| ()).unwrap_err().to_string();
+        assert!(told.contains("node \"y\" has the order"), "{told}");
+    }
+}
+
+#[test]
 fn nodes_without_outputs_are_none_of_ours() {
     for gone in 0..2 {
         let mut network = activated(40, |n| n.node("a", "Relu", &["c"], vec![]));
