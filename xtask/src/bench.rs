@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: our benchmarks, and ONNX Runtime beside them on the same files.
 
 mod door;
+mod networks;
 mod train;
 
 use crate::workspace::{self, cargo};
 use crate::{python, setup};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,9 +28,16 @@ pub(crate) struct Args {
     /// Measure a door alone
     #[arg(long, conflicts_with = "train")]
     door: bool,
-    /// The door's bundle; without it one of random weights is made
-    #[arg(long, requires = "door", value_name = "FILE")]
-    bundle: Option<PathBuf>,
+    /// Show where the time of a bundle's networks goes, layer by layer, ONNX Runtime's beside ours
+    #[arg(long, conflicts_with_all = ["train", "door"], requires = "bundle")]
+    profile: bool,
+    /// Time the networks of bundles in turn: ours, tract's own convolutions, ONNX Runtime, and
+    /// ONNX Runtime's own 8-bit form
+    #[arg(long, conflicts_with_all = ["train", "door", "profile"], requires = "bundle")]
+    peers: bool,
+    /// Bundles; a door without one has random weights
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    bundle: Vec<PathBuf>,
 }
 
 const BENCHMARKS: [&str; 5] = [
@@ -108,9 +116,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.train {
         return train::run(args.json);
     }
+    if args.profile || args.peers {
+        return networks::run(args.json, args.peers, &args.bundle);
+    }
     setup::ensure()?;
-    if let Some(bundle) = &args.bundle {
-        return show(args.json, &door::rows(bundle)?);
+    match args.bundle.as_slice() {
+        [] => {}
+        [bundle] if args.door => return show(args.json, &door::rows(bundle)?),
+        _ => bail!("--bundle goes with --profile, --peers, or, a single one, with --door"),
     }
     let target = workspace::target()?;
     let (results, models) = (target.join("criterion"), target.join("bench-models"));
