@@ -1,6 +1,10 @@
 //! A network that was trained elsewhere: ONNX and a small file that says how it is fed, to a
 //! bundle with thresholds measured here.
 
+mod quantize;
+
+pub use quantize::{QuantizeError, quantize};
+
 use crate::dataset::{DataError, folder_set};
 use crate::measure::{HeldOut, MeasureError, door_thresholds, self_test};
 use edge_runtime::capped_file::{self, ReadError};
@@ -65,6 +69,14 @@ pub enum ImportError {
         /// What does not fit.
         source: NetworkError,
     },
+    /// Its weights.
+    #[error("{}: {source}", onnx.display())]
+    Quantize {
+        /// The network.
+        onnx: PathBuf,
+        /// Which weights, and why not.
+        source: QuantizeError,
+    },
     /// No better than chance.
     #[error("{} tells nobody apart on these photographs: check pixel_order, mean and std in {}, and that they are faces", onnx.display(), file.display())]
     Blind {
@@ -117,8 +129,8 @@ impl NetworkFile {
     }
 }
 
-/// A bundle of the float network `onnx`, which the description `file` tells how to feed, with
-/// thresholds measured on all photographs of `folders`: none of a person it was trained on should
+/// A bundle of the float network `onnx` in that precision, which the description `file` tells how
+/// to feed, with thresholds measured on all photographs of `folders`: none of a person it was trained on should
 /// be there. `cache` keeps the aligned faces.
 ///
 /// # Errors
@@ -126,6 +138,7 @@ impl NetworkFile {
 pub fn import(
     onnx: &Path,
     file: &Path,
+    precision: Precision,
     folders: &[PathBuf],
     cache: &Path,
     git_revision: String,
@@ -137,7 +150,13 @@ pub fn import(
         mirror_sum,
         input,
     } = described;
-    let model = capped_file::read(onnx, Kind::Bundle.max_len() as u64)?;
+    let mut model = capped_file::read(onnx, Kind::Bundle.max_len() as u64)?;
+    if precision == Precision::Int8Weights {
+        model = quantize(&model).map_err(|source| ImportError::Quantize {
+            onnx: onnx.into(),
+            source,
+        })?;
+    }
     let network = Network::from_onnx(&model, &input, embedding_len as usize, mirror_sum);
     let network = network.map_err(|source| ImportError::Network {
         onnx: onnx.into(),
@@ -154,7 +173,7 @@ pub fn import(
     }
     let manifest = Manifest {
         backbone: name.clone(),
-        precision: Precision::F32,
+        precision,
         input,
         embedding_len,
         mirror_sum,

@@ -7,6 +7,7 @@ use host_trainer::evaluate::confidence::CAVEAT;
 use host_trainer::import::import;
 use host_trainer::measure::reported;
 use host_trainer::operating_point::error_rates;
+use shared::bundle::Precision;
 use std::path::PathBuf;
 
 /// Make a bundle of a network that was trained elsewhere: measure its thresholds on photographs,
@@ -19,6 +20,9 @@ pub(crate) struct Import {
     /// How it is fed; host-trainer/networks/ has an example.
     #[arg(long, value_name = "TOML")]
     network: PathBuf,
+    /// How its weights are stored; bytes are a quarter of the size.
+    #[arg(long, value_enum, default_value_t = Stored::Int8Weights)]
+    precision: Stored,
     /// Folders of photographs, images/<person>/<file> and landmarks.csv, of people whom the network
     /// was not trained on. The same name in two folders is the same person.
     #[arg(long, required = true, num_args = 1..)]
@@ -28,11 +32,29 @@ pub(crate) struct Import {
     out: PathBuf,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Stored {
+    /// 8-bit weights, a scale for each channel, computed in floats.
+    Int8Weights,
+    /// As they are.
+    F32,
+}
+
+impl From<Stored> for Precision {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Int8Weights => Self::Int8Weights,
+            Stored::F32 => Self::F32,
+        }
+    }
+}
+
 impl Import {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let bundle = import(
             &self.onnx,
             &self.network,
+            self.precision.into(),
             &self.data,
             &cache()?,
             git_revision(),
