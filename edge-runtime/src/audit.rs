@@ -136,8 +136,17 @@ impl Selection {
     /// `now_ms` since some start, for events that have no time.
     fn take(&mut self, event: &Event, now_ms: u64) -> Option<AuditEvent> {
         match event {
-            Event::Started { model, people, .. } => {
-                let detail = format!("{people} people, model {model}");
+            Event::Started {
+                model,
+                people,
+                other_precision,
+                ..
+            } => {
+                let across = match other_precision {
+                    0 => String::new(),
+                    _ => format!(", {other_precision} of them under another precision"),
+                };
+                let detail = format!("{people} people{across}, model {model}");
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
             Event::RecordUnusable { reason } => Some(AuditEvent::new(What::Failed, None, reason)),

@@ -241,13 +241,21 @@ fn detector(bundle: &Bundle) -> Result<Option<Detector>, DetectorSelfTestError> 
     Ok(detector)
 }
 
-/// Reads a bundle, builds its networks and proves them by their self-tests.
+/// Reads a bundle, builds its networks and proves them by their self-tests; of several precisions
+/// the first.
 ///
 /// # Errors
 /// [`LoadError`], each variant with the path.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    let bundle = read(path)?;
-    let network = Network::load(&bundle).map_err(|source| LoadError::Network {
+    prove(&read(path)?, path)
+}
+
+/// The same of a bundle that was read from `path`.
+///
+/// # Errors
+/// [`LoadError`], any variant but `File`.
+pub fn prove(bundle: &Bundle, path: &Path) -> Result<Loaded, LoadError> {
+    let network = Network::load(bundle).map_err(|source| LoadError::Network {
         path: path.into(),
         source,
     })?;
@@ -256,7 +264,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
             path: path.into(),
             source,
         })?;
-    let detector = detector(&bundle).map_err(|source| LoadError::Detector {
+    let detector = detector(bundle).map_err(|source| LoadError::Detector {
         path: path.into(),
         source,
     })?;

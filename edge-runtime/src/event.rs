@@ -18,6 +18,8 @@ pub enum Event {
         model: String,
         /// People who can be identified.
         people: usize,
+        /// How many of them are enrolled under another precision of the network.
+        other_precision: usize,
         /// Who is expected, in 1:1.
         claim: Option<String>,
         /// A frame matches at this cosine score.

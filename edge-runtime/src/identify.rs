@@ -27,6 +27,29 @@ impl TryFrom<f32> for Margin {
     }
 }
 
+/// The highest false-non-match rate of a network: 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(try_from = "f64")]
+pub struct HighestNonMatchRate(f64);
+
+impl TryFrom<f64> for HighestNonMatchRate {
+    type Error = String;
+
+    fn try_from(rate: f64) -> Result<Self, String> {
+        let possible = (0.0..=1.0).contains(&rate);
+        possible.then_some(Self(rate)).ok_or_else(|| {
+            format!("highest_false_non_match_rate is {rate}, expected 0 to 1, for example 0.05")
+        })
+    }
+}
+
+impl HighestNonMatchRate {
+    /// The rate.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
 /// How sure the door must be of one look.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +59,9 @@ pub struct Identify {
     /// In 1:N, over the second-best person.
     #[serde(default)]
     pub margin: Margin,
+    /// How often one look of an enrolled person may fail, as the bundle was measured: what
+    /// decides, with the speed, between several precisions. A door that runs does not ask.
+    pub highest_false_non_match_rate: Option<HighestNonMatchRate>,
     /// Whether every look is at a claim (1:1), however the door is told of it.
     #[serde(skip)]
     pub claims_only: bool,
@@ -126,7 +152,8 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// The thresholds are the bundle's for the rate asked for, over one person and over everybody.
+    /// The thresholds are the bundle's for the rate asked for, over one person and over everybody,
+    /// under whatever model they are enrolled.
     ///
     /// # Errors
     /// [`NoOperatingPoint`]: the bundle was not measured strictly enough, so the door must not run.
@@ -135,12 +162,15 @@ impl Identifier {
         manifest: &Manifest,
         asked: &Identify,
     ) -> Result<Self, NoOperatingPoint> {
-        let point = |people| manifest.operating_point(asked.false_accept_rate.get(), people);
+        let others = || roster.others().map(|(model, _)| model);
+        let rate = asked.false_accept_rate.get();
+        let point = |people| manifest.operating_point_across(rate, people, others());
         let searched = if asked.claims_only { 1 } else { roster.len() };
+        let (one, all) = (point(1)?, point(searched)?);
         Ok(Self {
             margin: asked.margin,
-            one: point(1)?,
-            all: point(searched)?,
+            one,
+            all,
             roster,
         })
     }
@@ -206,6 +236,11 @@ impl Identifier {
     /// How many people are enrolled.
     pub fn people(&self) -> usize {
         self.roster.len()
+    }
+
+    /// How many of them under another model, which is accepted.
+    pub fn of_other_models(&self) -> usize {
+        self.roster.others().map(|(_, people)| people).sum()
     }
 
     /// Whether a person of that name is.

@@ -17,6 +17,7 @@ pub mod detect;
 pub mod face;
 pub mod find;
 pub mod network;
+pub mod precisions;
 pub mod quality;
 
 pub mod claim;

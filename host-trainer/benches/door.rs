@@ -58,6 +58,7 @@ fn embedder() -> Bundle {
         }],
         self_test: vec![SelfTestFace::new(&face, embedding)],
         provenance: Provenance::default(),
+        comparable: vec![],
     };
     Bundle::new(manifest, model).expect("our own manifest is possible")
 }

@@ -187,6 +187,7 @@ pub fn import(
             data_digest: set.digest(),
             git_revision,
         },
+        comparable: Vec::new(),
     };
     Ok(Bundle::new(manifest, model)?)
 }

@@ -1,6 +1,7 @@
 //! Trains, measures, quantizes and exports the face-embedding network, in the order that the
 //! work is done. Faces are aligned, prepared and scored by the door's own code.
 
+pub mod combine;
 pub mod config;
 
 pub mod dataset;

@@ -1,5 +1,6 @@
 //! After the training: quantize, export, measure in the door's runtime, make the bundles.
 
+use crate::combine::{Seen, comparable};
 use crate::config::Recipe;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::dataset::synthetic_face;
@@ -74,7 +75,7 @@ impl<'a> HeldOut<'a> {
     }
 
     /// All images of everybody, for a network that was trained elsewhere.
-    pub(crate) fn all(set: &'a PackedSet) -> Self {
+    pub fn all(set: &'a PackedSet) -> Self {
         let images = (0..set.len()).collect();
         Self { set, images }
     }
@@ -90,13 +91,15 @@ impl<'a> HeldOut<'a> {
 
 /// One precision of a network, measured.
 struct Measured {
+    manifest: Manifest,
+    model: Vec<u8>,
     embeddings: Vec<Embedding>,
     scores: Sorted,
-    points: Vec<OperatingPoint>,
 }
 
-/// Writes `model.onnx` and `model.bundle` (8-bit weights) and `model-f32.onnx` and
-/// `model-f32.bundle` into `out`.
+/// Writes `model.onnx` and `model.bundle` (8-bit weights), `model-f32.onnx` and
+/// `model-f32.bundle` into `out`, and `model-all.bundle` of both: four or five times as large as
+/// the first, and so a file of its own, from which a deployment takes one precision.
 ///
 /// # Errors
 /// [`MeasureError`].
@@ -107,14 +110,13 @@ pub fn finish(
     provenance: &Provenance,
     out: &Path,
 ) -> Result<Evaluation, MeasureError> {
-    let make = |precision, stem: &str| -> Result<Measured, MeasureError> {
+    let make = |precision| -> Result<Measured, MeasureError> {
         let graph = recipe.backbone.graph().expect("checked with the recipe");
         let model = export::onnx(&graph, weights, precision);
-        atomic_file::write(&out.join(format!("{stem}.onnx")), &model, None)?;
         let (input, mirror_sum) = (recipe.input_spec(&graph), recipe.training.mirror_sum);
         let len = graph.embedding_len() as usize;
         let network = Network::from_onnx(&model, &input, len, mirror_sum)?;
-        let measured = measure(&network, held_out)?;
+        let (embeddings, scores, points) = measure(&network, held_out)?;
         let manifest = Manifest {
             backbone: graph.name,
             precision,
@@ -122,20 +124,51 @@ pub fn finish(
             embedding_len: len as u32,
             mirror_sum,
             model_digest: network.model(),
-            operating_points: measured.points.clone(),
+            operating_points: points,
             self_test: self_test(&network)?,
             provenance: provenance.clone(),
+            comparable: Vec::new(),
         };
-        let bundle = Bundle::new(manifest, model)?;
-        edge_runtime::bundle::write(&out.join(format!("{stem}.bundle")), &bundle)?;
-        Ok(measured)
+        Ok(Measured {
+            manifest,
+            model,
+            embeddings,
+            scores,
+        })
     };
-    let quantized = make(Precision::Int8Weights, "model")?;
-    let float = make(Precision::F32, "model-f32")?;
+    let (mut quantized, mut float) = (make(Precision::Int8Weights)?, make(Precision::F32)?);
+    let people = held_out.people();
+    let [for_quantized, for_float] = [(&float, &quantized), (&quantized, &float)]
+        .map(|(other, under)| comparable(&other.seen(), &under.seen(), &people));
+    quantized.manifest.comparable = vec![for_quantized?];
+    float.manifest.comparable = vec![for_float?];
+    let bundle = quantized.write(out, "model")?;
+    let all = bundle.with_alternative(float.write(out, "model-f32")?)?;
+    edge_runtime::bundle::write(&out.join("model-all.bundle"), &all)?;
     evaluation(recipe, held_out, &quantized, &float)
 }
 
-fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, MeasureError> {
+impl Measured {
+    fn seen(&self) -> Seen<'_> {
+        Seen {
+            precision: self.manifest.precision,
+            model: self.manifest.model_digest,
+            embeddings: &self.embeddings,
+        }
+    }
+
+    fn write(&self, out: &Path, stem: &str) -> Result<Bundle, MeasureError> {
+        let onnx = out.join(format!("{stem}.onnx"));
+        atomic_file::write(&onnx, &self.model, None)?;
+        let bundle = Bundle::new(self.manifest.clone(), self.model.clone())?;
+        edge_runtime::bundle::write(&out.join(format!("{stem}.bundle")), &bundle)?;
+        Ok(bundle)
+    }
+}
+
+type Figures = (Vec<Embedding>, Sorted, Vec<OperatingPoint>);
+
+fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Figures, MeasureError> {
     let embeddings = embed(network, held_out)?;
     let scores = all_pairs(&embeddings, &held_out.people())
         .sorted()
@@ -143,14 +176,13 @@ fn measure(network: &Network, held_out: &HeldOut<'_>) -> Result<Measured, Measur
     // The figures are of single images, as the field reports them; the thresholds are of what the
     // door compares.
     let points = thresholds(&embeddings, &held_out.people())?;
-    Ok(Measured {
-        embeddings,
-        scores,
-        points,
-    })
+    Ok((embeddings, scores, points))
 }
 
-fn embed(network: &Network, held_out: &HeldOut<'_>) -> Result<Vec<Embedding>, MeasureError> {
+pub(crate) fn embed(
+    network: &Network,
+    held_out: &HeldOut<'_>,
+) -> Result<Vec<Embedding>, MeasureError> {
     let len = held_out.images.len();
     let progress = bar(len as u64, "measuring");
     let face = |i: usize| held_out.face(i).map_err(MeasureError::from);
@@ -168,7 +200,7 @@ pub(crate) fn door_thresholds(
 }
 
 /// At least one, since no door starts without.
-fn thresholds(
+pub(crate) fn thresholds(
     embeddings: &[Embedding],
     people: &[u32],
 ) -> Result<Vec<OperatingPoint>, MeasureError> {
@@ -223,7 +255,12 @@ fn evaluation(
             cosine_min: cosines.iter().copied().fold(1.0, f64::min),
         },
         raw_pixels_eer,
-        operating_points: quantized.points.iter().map(reported).collect(),
+        operating_points: quantized
+            .manifest
+            .operating_points
+            .iter()
+            .map(reported)
+            .collect(),
         worst: Some(worst(held_out, &quantized.embeddings)),
     })
 }

@@ -43,6 +43,7 @@ fn write_bundle(path: &Path) {
         operating_points: vec![],
         self_test: vec![],
         provenance: Provenance::default(),
+        comparable: vec![],
     };
     let bundle = Bundle::new(manifest, model).unwrap();
     edge_runtime::bundle::write(path, &bundle).unwrap();

@@ -1,8 +1,11 @@
 //! The bundle: a network, how to feed it, how well it does, and faces to prove it by; and the
 //! detector that finds the faces, if there is one. One file.
 
+mod comparable;
 mod operating_point;
+mod precisions;
 
+pub use comparable::{Comparable, HIGHEST_FNMR_LOSS};
 pub use operating_point::{NoOperatingPoint, OperatingPoint};
 
 use crate::align::AlignedFace;
@@ -13,6 +16,7 @@ use crate::envelope::{self, EnvelopeError, Kind};
 use crate::preprocess::InputSpec;
 use alloc::{string::String, vec::Vec};
 use core::fmt;
+use precisions::Alternative;
 use serde::{Deserialize, Serialize};
 
 /// What templates are comparable under: the network's bytes together with how faces are fed to
@@ -97,6 +101,8 @@ pub struct Manifest {
     pub self_test: Vec<SelfTestFace>,
     /// What made it.
     pub provenance: Provenance,
+    /// How it does with templates of other precisions, where that was measured.
+    pub comparable: Vec<Comparable>,
 }
 
 impl fmt::Debug for Manifest {
@@ -110,13 +116,14 @@ impl fmt::Debug for Manifest {
     }
 }
 
-/// A network with its manifest, checked against each other.
+/// A network with its manifest, checked against each other; and perhaps other precisions of it.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bundle {
     manifest: Manifest,
     #[serde(with = "serde_bytes")]
     model: Vec<u8>,
     detector: Option<Detector>,
+    alternatives: Vec<Alternative>,
 }
 
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -129,7 +136,13 @@ struct Detector {
 impl fmt::Debug for Bundle {
     /// Leaves out the model's bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bundle({:?}, {} bytes)", self.manifest, self.model.len())
+        write!(
+            f,
+            "Bundle({:?}, {} bytes, {} alternatives)",
+            self.manifest,
+            self.model.len(),
+            self.alternatives.len()
+        )
     }
 }
 
@@ -152,6 +165,14 @@ pub enum BundleError {
     /// A field of the manifest has no meaning.
     #[error("the manifest's {0} is impossible; the bundle was made by a faulty program")]
     Manifest(&'static str),
+    /// Two bundles that are not of one network.
+    #[error(
+        "the two differ in {0}, so they are not precisions of one network; take bundles of one training, or of one import"
+    )]
+    OtherNetwork(&'static str),
+    /// A precision twice.
+    #[error("the precision {0} is there twice; a bundle holds each once")]
+    SamePrecision(Precision),
 }
 
 impl Bundle {
@@ -164,6 +185,7 @@ impl Bundle {
             manifest,
             model,
             detector: None,
+            alternatives: Vec::new(),
         };
         bundle.check()?;
         Ok(bundle)
@@ -202,34 +224,9 @@ impl Bundle {
     }
 
     fn check(&self) -> Result<(), BundleError> {
-        let manifest = &self.manifest;
-        let found = model_digest(&manifest.input, manifest.mirror_sum, &self.model);
-        if found != manifest.model_digest {
-            return Err(BundleError::WrongModel {
-                found,
-                expected: manifest.model_digest,
-            });
-        }
-        let len = manifest.embedding_len as usize;
-        let fits = |face: &SelfTestFace| {
-            face.face(&manifest.input).is_some() && face.embedding.as_slice().len() == len
-        };
-        let checks = [
-            ("embedding length", (1..=MAX_EMBEDDING_LEN).contains(&len)),
-            ("normalization", manifest.input.is_usable()),
-            (
-                "operating point",
-                manifest
-                    .operating_points
-                    .iter()
-                    .all(OperatingPoint::is_possible),
-            ),
-            ("self-test face", manifest.self_test.iter().all(fits)),
-        ];
-        match checks.iter().find(|(_, good)| !good) {
-            Some((field, _)) => Err(BundleError::Manifest(field)),
-            None => self.detector.as_ref().map_or(Ok(()), Detector::check),
-        }
+        check_network(&self.manifest, &self.model)?;
+        self.check_alternatives()?;
+        self.detector.as_ref().map_or(Ok(()), Detector::check)
     }
 
     /// Everything but the model.
@@ -247,6 +244,47 @@ impl Bundle {
         let detector = self.detector.as_ref()?;
         Some((&detector.manifest, &detector.model))
     }
+}
+
+fn check_network(manifest: &Manifest, model: &[u8]) -> Result<(), BundleError> {
+    let found = model_digest(&manifest.input, manifest.mirror_sum, model);
+    if found != manifest.model_digest {
+        return Err(BundleError::WrongModel {
+            found,
+            expected: manifest.model_digest,
+        });
+    }
+    let len = manifest.embedding_len as usize;
+    let fits = |face: &SelfTestFace| {
+        face.face(&manifest.input).is_some() && face.embedding.as_slice().len() == len
+    };
+    let checks = [
+        ("embedding length", (1..=MAX_EMBEDDING_LEN).contains(&len)),
+        ("normalization", manifest.input.is_usable()),
+        (
+            "operating point",
+            manifest
+                .operating_points
+                .iter()
+                .all(OperatingPoint::is_possible),
+        ),
+        ("self-test face", manifest.self_test.iter().all(fits)),
+        ("comparison with another model", is_comparable(manifest)),
+    ];
+    match checks.iter().find(|(_, good)| !good) {
+        Some((field, _)) => Err(BundleError::Manifest(field)),
+        None => Ok(()),
+    }
+}
+
+/// Whether each model that it says something of is another, and is there once.
+fn is_comparable(manifest: &Manifest) -> bool {
+    let others = &manifest.comparable;
+    others.iter().enumerate().all(|(i, other)| {
+        let before = others[..i].iter().map(|earlier| earlier.model);
+        let mut taken = before.chain([manifest.model_digest]);
+        other.is_possible() && taken.all(|model| model != other.model)
+    })
 }
 
 impl Detector {

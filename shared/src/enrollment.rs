@@ -13,7 +13,8 @@ pub const MAX_SUBJECT_LEN: usize = 64;
 /// Who someone is to the door, with templates of one model.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct EnrollmentRecord {
-    /// Of the model that made the templates; they are valid under no other.
+    /// Of the model that made the templates; they are valid under no other but one that accepts it
+    /// ([`crate::bundle::Manifest::accepts`]).
     pub model: Digest,
     subject: String,
     templates: Vec<Embedding>,

@@ -42,8 +42,8 @@ impl Kind {
     /// The version written, and the only one read.
     pub const fn version(self) -> u16 {
         match self {
-            // 2: a detector beside the network.
-            Self::Bundle => 2,
+            // 2: a detector beside the network. 3: several precisions, and what is comparable.
+            Self::Bundle => 3,
             _ => 1,
         }
     }
@@ -79,7 +79,7 @@ pub enum EnvelopeError {
         expected: Kind,
     },
     /// Written by a newer or older program.
-    #[error("{kind:?} version {found}, this program reads version {}; use programs of one release on both sides", kind.version())]
+    #[error("{kind:?} version {found}, this program reads version {}; use programs of one release on both sides{}", kind.version(), remedy(*kind))]
     WrongVersion {
         /// Of which kind.
         kind: Kind,
@@ -110,6 +110,14 @@ pub enum EnvelopeError {
     /// The checksum is right and the content impossible: written by a faulty program.
     #[error("the payload is not a valid {0:?}")]
     Payload(Kind),
+}
+
+/// What else to do about a file of another release.
+fn remedy(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bundle => ", and make the bundle anew with them",
+        _ => "",
+    }
 }
 
 /// Wraps a value.

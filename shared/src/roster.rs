@@ -1,18 +1,21 @@
-//! The gallery: everybody enrolled under one model, searched 1:1 and 1:N.
+//! The gallery: everybody enrolled under one model, or under one that is comparable, searched 1:1 and 1:N.
 
 mod scan;
 
 pub use scan::{Products, products};
 
+use crate::bundle::Manifest;
 use crate::digest::Digest;
 use crate::embedding::{DegenerateEmbedding, ForeignModel, Template, dot};
 use crate::enrollment::EnrollmentRecord;
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 use scan::Scan;
 
-/// The people a door knows, under one model.
+/// The people a door knows, under one model, or under others that were measured against it.
 pub struct Roster {
     model: Digest,
+    /// Other models whose templates are taken, and how many people were enrolled under each.
+    others: Vec<(Digest, usize)>,
     embedding_len: usize,
     subjects: Vec<String>,
     /// Where each is in `subjects`.
@@ -53,6 +56,7 @@ impl Roster {
     pub fn new(model: Digest, embedding_len: usize) -> Self {
         Self {
             model,
+            others: Vec::new(),
             embedding_len,
             subjects: Vec::new(),
             positions: BTreeMap::new(),
@@ -68,12 +72,22 @@ impl Roster {
         self
     }
 
+    /// The gallery of a bundle: for templates of its model, and of those that it accepts.
+    pub fn of(manifest: &Manifest) -> Self {
+        let accepted = manifest.accepted().map(|other| (other.model, 0));
+        Self {
+            others: accepted.collect(),
+            ..Self::new(manifest.model_digest, manifest.embedding_len as usize)
+        }
+    }
+
     /// Adds a person.
     ///
     /// # Errors
     /// [`RosterError`]; the roster is unchanged.
     pub fn add(&mut self, record: &EnrollmentRecord) -> Result<(), RosterError> {
-        if record.model != self.model {
+        let other = self.others.iter().position(|(m, _)| *m == record.model);
+        if record.model != self.model && other.is_none() {
             return Err(ForeignModel {
                 found: record.model,
                 expected: self.model,
@@ -87,11 +101,20 @@ impl Roster {
         if reference.as_slice().len() != self.embedding_len {
             return Err(DegenerateEmbedding.into());
         }
+        other.into_iter().for_each(|i| self.others[i].1 += 1);
         self.references.extend(reference.as_slice());
         self.scan.push(&reference);
         self.positions.insert(record.subject().into(), self.len());
         self.subjects.push(record.subject().into());
         Ok(())
+    }
+
+    /// The other models under which somebody is enrolled, and how many people that are.
+    pub fn others(&self) -> impl Iterator<Item = (Digest, usize)> {
+        self.others
+            .iter()
+            .copied()
+            .filter(|(_, people)| *people > 0)
     }
 
     /// How many people it holds.

@@ -72,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         &programs.join("edge-runtime"),
         &run.join("model.bundle"),
         None,
+        people.enrolled().len() as u32,
     )?;
     for person in people.enrolled() {
         let mut enroll = Command::new(door.runtime());

@@ -15,12 +15,17 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Args {
     /// `sim:DIR` lays DIR out as the device's file system
     target: String,
-    /// The bundle to install
+    /// The bundle to install; of one with several precisions the fastest there that keeps the rates
+    /// which the configuration asks for
     #[arg(long, value_name = "FILE")]
     bundle: PathBuf,
     /// The door's configuration; without it the one on the door stays, or the example is taken
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// How many people the door will know, by whose number its false-accept rate is divided where
+    /// a precision is chosen
+    #[arg(long, default_value_t = 1)]
+    people: u32,
 }
 
 /// In the device's file system.
@@ -31,7 +36,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // The whole workspace is built, and the trainer needs libtorch.
     setup::ensure()?;
     let runtime = workspace::build()?.join("edge-runtime");
-    let slot = door.install(&runtime, &args.bundle, args.config.as_deref())?;
+    let config = args.config.as_deref();
+    let slot = door.install(&runtime, &args.bundle, config, args.people)?;
     println!("{}: {slot} is in force", args.target);
     println!("configuration: {}", door.config().display());
     Ok(())
@@ -71,23 +77,28 @@ impl Door {
         Slots::at(self.root.join("opt/facelatch"))
     }
 
-    /// Fills the idle slot, lets the runtime there read the configuration and test itself, and only
-    /// then puts both in force. The store is never touched. Returns the slot's name.
+    /// Fills the idle slot, lets the runtime there read the configuration, leave one precision in
+    /// the bundle for a door of so many `people`, and test itself, and only then puts both in
+    /// force. The store is never touched. Returns the slot's name.
     ///
     /// # Errors
-    /// If a file cannot be read or written, or the configuration or the bundle is refused: then
-    /// what was in force stays.
+    /// If a file cannot be read or written, or the configuration or the bundle is refused, or none
+    /// of its precisions does what is asked for: then what was in force stays.
     pub(crate) fn install(
         &self,
         runtime: &Path,
         bundle: &Path,
         config: Option<&Path>,
+        people: u32,
     ) -> Result<&'static str> {
         self.make_folders()?;
         let slots = self.slots();
         let slot = slots.fill(runtime, bundle)?;
         let (config, from) = self.next_config(config)?;
-        let tested = self.in_slot(&config).and_then(|it| slots.test(slot, &it));
+        let tested = self.in_slot(&config).and_then(|it| {
+            slots.select(slot, &it, people)?;
+            slots.test(slot, &it)
+        });
         tested.with_context(|| {
             let from = from.display();
             format!("testing the new slot with {from}; what was in force stays")
@@ -174,7 +185,7 @@ mod tests {
             fs::write(&given, text).unwrap();
             given.as_path()
         });
-        door.install(&runtime, &file, config)
+        door.install(&runtime, &file, config, 7)
     }
 
     fn config(comment: &str) -> String {
@@ -209,6 +220,23 @@ mod tests {
     }
 
     #[test]
+    fn of_several_precisions_the_runtimes_choice_is_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let door = Door {
+            root: folder.path().join("door"),
+        };
+        let installed = |bundle: &str| {
+            let slot = deploy(&door, bundle, Some(&config("mine"))).unwrap();
+            assert!(door.slots().current().ends_with("current"));
+            let bundle = door.slots().current().join(slots::BUNDLE);
+            (slot, fs::read_to_string(bundle).unwrap())
+        };
+        let chosen = "chosen for 7 people".to_owned();
+        assert_eq!(installed("several"), ("slot-a", chosen));
+        assert_eq!(installed("one"), ("slot-b", "one".into()));
+    }
+
+    #[test]
     fn what_was_in_force_stays_when_the_new_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let door = Door {
@@ -222,6 +250,7 @@ mod tests {
             for (bundle, given, complaint) in [
                 ("broken", Some(config("new")), "failed"),
                 ("broken", None, "failed"),
+                ("unfit", None, "select"),
                 ("new", Some(config("broken")), "failed"),
                 ("new", Some("bundle = ".into()), "TOML"),
                 ("new", Some("store = \"a\"\n".into()), "no bundle"),

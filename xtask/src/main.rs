@@ -48,6 +48,9 @@ enum Command {
     /// Make a bundle of a network that was trained elsewhere
     #[command(disable_help_flag = true)]
     Import(forward::Args),
+    /// Put bundles of one network in several precisions together
+    #[command(disable_help_flag = true)]
+    Combine(forward::Args),
     /// Show a folder of photographs to a door and count whom it lets in
     #[command(disable_help_flag = true)]
     Replay(forward::Args),
@@ -77,6 +80,7 @@ fn run() -> anyhow::Result<()> {
         Command::Detect(args) => forward::run("detect", &args),
         Command::AddDetector(args) => forward::run("add-detector", &args),
         Command::Import(args) => forward::run("import", &args),
+        Command::Combine(args) => forward::run("combine", &args),
         Command::Replay(args) => forward::run("replay", &args),
         Command::Bench(args) => bench::run(&args),
     }

@@ -1,4 +1,6 @@
-//! `bench`: how long a frame takes on this device, stage by stage.
+//! `bench`: how long a frame takes on this device, stage by stage, and with which precision.
+
+mod precisions;
 
 use super::{Output, Result, Source};
 use clap::Args;
@@ -10,13 +12,16 @@ use edge_runtime::quality::{Limits, Quality};
 use edge_runtime::search;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
+use precisions::Compared;
 use serde::Serialize;
 use shared::align::Landmarks;
+use shared::bundle::Bundle;
 use shared::detector::DetectorManifest;
 use shared::embedding::Embedding;
 use shared::enrollment::EnrollmentRecord;
 use shared::roster::Roster;
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,6 +39,9 @@ pub(super) struct Bench {
     /// People in the gallery, whose templates are drawn by chance.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     people: u32,
+    /// Of a bundle of several precisions, time frames with this one [default: the first].
+    #[arg(long, value_name = "NAME")]
+    precision: Option<String>,
     /// Frames to look at.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     frames: u32,
@@ -63,15 +71,24 @@ struct Measured {
     /// not tell.
     resident_mib: Option<f64>,
     peak_mib: Option<f64>,
+    /// Each of a bundle of several, unless one was named.
+    #[serde(flatten)]
+    compared: Option<Compared>,
 }
 
 impl Bench {
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
         let started = Instant::now();
         let (path, _) = self.source.resolve()?;
-        let loaded = bundle::load(&path)?;
+        let mut bundle = bundle::read(&path)?;
+        if let Some(named) = &self.precision {
+            bundle = precisions::named(&bundle, named, &path)?;
+        }
+        let loaded = bundle::prove(&bundle, &path)?;
         let start = started.elapsed();
-        let frame = frame(&path, &loaded)?;
+        let frame = frame(&path, &bundle, &loaded)?;
+        // A door does not keep it, so it does not count as memory of one.
+        let several = (bundle.precisions().count() > 1).then_some(bundle);
         let roster = roster(&loaded, self.people)?;
         let stages = time(self.frames, &loaded, &frame, &roster)?;
         let total: f64 = stages[6].iter().map(Duration::as_secs_f64).sum();
@@ -98,6 +115,7 @@ impl Bench {
             people: self.people,
             resident_mib: memory("VmRSS:"),
             peak_mib: memory("VmHWM:"),
+            compared: several.map(|b| Compared::of(&b, self.frames)).transpose()?,
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -126,8 +144,7 @@ fn time(
 }
 
 /// A picture of a face, and where its landmarks are.
-fn frame(path: &std::path::Path, loaded: &Loaded) -> Result<(RgbImage, Landmarks)> {
-    let bundle = bundle::read(path)?;
+fn frame(path: &Path, bundle: &Bundle, loaded: &Loaded) -> Result<(RgbImage, Landmarks)> {
     let frame = |manifest: &DetectorManifest| {
         let (recorded, input) = (manifest.self_test.first()?, &manifest.input);
         let (width, height) = (input.width.into(), input.height.into());
@@ -277,6 +294,8 @@ impl fmt::Display for Measured {
             "memory      {:>8} MiB, at most {}",
             mib(self.resident_mib),
             mib(self.peak_mib)
-        )
+        )?;
+        let compared = self.compared.as_ref();
+        compared.map_or(Ok(()), |compared| write!(f, "\n{compared}"))
     }
 }

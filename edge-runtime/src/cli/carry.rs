@@ -96,7 +96,7 @@ impl Import {
         let store = Store::open(&config.store)?;
         let carried = Store::carried(&self.file, &key)?;
         has_threshold_with(&carried, &store.load(manifest)?.roster, &config, manifest)?;
-        let imported = store.import(&self.file, &key, manifest.model_digest, self.replace)?;
+        let imported = store.import(&self.file, &key, manifest, self.replace)?;
         out.line(&Taken {
             imported: imported.new,
             replaced: imported.replaced,

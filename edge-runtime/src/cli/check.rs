@@ -1,12 +1,14 @@
 //! `selftest` and `verify`: is the network well, and are two faces one person's.
 
 use super::{FalseAcceptRate, Output, Result, Source};
+use anyhow::anyhow;
 use clap::Args;
 use edge_runtime::bundle::{self, SelfTestReport};
 use edge_runtime::config::Config;
 use edge_runtime::enroll::template_of;
 use edge_runtime::quality::Limits;
 use serde::Serialize;
+use shared::bundle::Precision;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,8 +22,10 @@ pub(super) struct Selftest {
     source: Source,
 }
 
+/// One a precision.
 #[derive(Serialize)]
 struct Passed {
+    precision: Precision,
     model: String,
     #[serde(flatten)]
     report: SelfTestReport,
@@ -30,11 +34,17 @@ struct Passed {
 impl Selftest {
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
         let (path, _) = self.source.resolve()?;
-        let loaded = bundle::load(&path)?;
-        out.line(&Passed {
-            model: loaded.network.model().to_string(),
-            report: loaded.self_test,
-        })?;
+        let bundle = bundle::read(&path)?;
+        for precision in bundle.precisions() {
+            let alone = bundle.select(precision).expect("it is one of the bundle's");
+            let loaded = bundle::prove(&alone, &path);
+            let loaded = loaded.map_err(|error| anyhow!("precision {precision}: {error}"))?;
+            out.line(&Passed {
+                precision,
+                model: loaded.network.model().to_string(),
+                report: loaded.self_test,
+            })?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -44,8 +54,8 @@ impl fmt::Display for Passed {
         let report = &self.report;
         write!(
             f,
-            "{} self-test faces give what they gave when the bundle was made (lowest cosine {:.6}, largest difference {:.1e})",
-            report.faces, report.lowest_cosine, report.largest_difference
+            "{}: {} self-test faces give what they gave when the bundle was made (lowest cosine {:.6}, largest difference {:.1e})",
+            self.precision, report.faces, report.lowest_cosine, report.largest_difference
         )
     }
 }

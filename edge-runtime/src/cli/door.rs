@@ -159,6 +159,7 @@ impl Run {
         tell(&Event::Started {
             model: bundle.network.model().to_string(),
             people: identifier.people(),
+            other_precision: identifier.of_other_models(),
             claim: self.claim,
             threshold: identifier.operating_point().threshold,
             false_match_rate: identifier.operating_point().fmr,

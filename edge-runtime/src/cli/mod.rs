@@ -7,6 +7,7 @@ mod check;
 mod door;
 mod people;
 mod profile;
+mod select;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -55,6 +56,8 @@ enum Command {
     Bench(bench::Bench),
     /// Show where the time of a bundle's networks goes, layer by layer.
     Profile(profile::Profile),
+    /// Of a bundle of several precisions, take the one that is fastest on this device.
+    Select(select::Select),
     /// Run the door.
     Run(door::Run),
 }
@@ -88,6 +91,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Verify(command) => command.run(&out),
         Command::Bench(command) => command.run(&out),
         Command::Profile(command) => command.run(&out),
+        Command::Select(command) => command.run(&out),
         Command::Run(command) => command.run(&out),
     };
     done.unwrap_or_else(|error| {

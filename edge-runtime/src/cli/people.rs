@@ -7,7 +7,7 @@ use edge_runtime::config::Config;
 use edge_runtime::enroll::enroll;
 use edge_runtime::store::{Erased, Listed, Person, Store};
 use serde::Serialize;
-use shared::bundle::{Manifest, NoOperatingPoint};
+use shared::bundle::{Manifest, NoOperatingPoint, Precision};
 use shared::enrollment::EnrollmentRecord;
 use shared::roster::Roster;
 use std::fmt;
@@ -121,6 +121,8 @@ struct Line {
     templates: Option<usize>,
     enrolled_at: Option<u64>,
     usable: bool,
+    /// Under which other precision of the network the person is enrolled.
+    other_precision: Option<Precision>,
     reason: Option<String>,
 }
 
@@ -130,19 +132,21 @@ impl List {
         let store = Store::open(&config.store)?;
         let bundle = bundle::read(&config.bundle)?;
         for listed in store.list(bundle.manifest())? {
-            out.line(&Line::from(listed))?;
+            out.line(&Line::of(listed, bundle.manifest()))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-impl From<Listed> for Line {
-    fn from(listed: Listed) -> Self {
+impl Line {
+    fn of(listed: Listed, manifest: &Manifest) -> Self {
         let record = listed.record.as_ref().ok();
+        let other = record.and_then(|r| manifest.accepts(r.model));
         Self {
             templates: record.map(EnrollmentRecord::template_count),
             enrolled_at: record.map(|r| r.enrolled_at),
             usable: record.is_some(),
+            other_precision: other.map(|other| other.precision),
             reason: listed.record.as_ref().err().map(ToString::to_string),
             subject: listed.subject,
         }
@@ -154,7 +158,11 @@ impl fmt::Display for Line {
         let subject = self.subject.as_deref().unwrap_or("?");
         match &self.reason {
             Some(reason) => write!(f, "{subject}  not usable: {reason}"),
-            None => write!(f, "{subject}  {} templates", self.templates.unwrap_or(0)),
+            None => {
+                write!(f, "{subject}  {} templates", self.templates.unwrap_or(0))?;
+                let other = self.other_precision;
+                other.map_or(Ok(()), |other| write!(f, " of precision {other}"))
+            }
         }
     }
 }

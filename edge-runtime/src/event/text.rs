@@ -8,13 +8,15 @@ impl fmt::Display for Event {
         match self {
             Self::Started {
                 people,
+                other_precision,
                 threshold,
                 false_match_rate,
                 needed,
                 ..
             } => write!(
                 f,
-                "started: {people} enrolled, threshold {threshold:.3} (false-match rate {false_match_rate:.1e}), {needed} frames must agree"
+                "started: {people} enrolled{}, threshold {threshold:.3} (false-match rate {false_match_rate:.1e}), {needed} frames must agree",
+                across(*other_precision)
             ),
             Self::PeopleChanged { people, threshold } => {
                 write!(
@@ -84,5 +86,13 @@ impl fmt::Display for Event {
             }
             Self::Stopped { at_ms, reason } => write!(f, "{at_ms:>8} ms  stopped: {reason}"),
         }
+    }
+}
+
+/// Of how many people the templates are another precision's.
+fn across(people: usize) -> String {
+    match people {
+        0 => String::new(),
+        _ => format!(" ({people} of them under another precision of the network)"),
     }
 }

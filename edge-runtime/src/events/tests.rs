@@ -32,6 +32,7 @@ fn every_event() -> Vec<Event> {
         Event::Started {
             model: "00".into(),
             people: 2,
+            other_precision: 1,
             claim: Some("ada".into()),
             threshold: 0.5,
             false_match_rate: 1e-3,

@@ -3,7 +3,7 @@
 use serde_bytes::ByteBuf;
 use shared::align::AlignTemplate;
 use shared::audit::{AuditEntry, Chain};
-use shared::bundle::Bundle;
+use shared::bundle::{Bundle, Precision};
 use shared::digest::Digest;
 use shared::enrollment::EnrollmentRecord;
 use shared::envelope::{self, EnvelopeError, Kind};
@@ -63,9 +63,28 @@ pub(super) fn bundle(bytes: &[u8]) -> bool {
                 .iter()
                 .all(|f| Some(f.pixels.len()) == input.map(|i| i.rgb_len()))
         );
+        assert!(
+            bundle
+                .precisions()
+                .all(|precision| is_whole(&bundle, precision))
+        );
         Some(bundle)
     };
     file(Kind::Bundle, bytes, read, Bundle::encode)
+}
+
+/// Whether each precision that can be read can be taken out, and lowers no threshold for anybody.
+fn is_whole(bundle: &Bundle, precision: Precision) -> bool {
+    let alone = bundle.select(precision).expect("it is one of the bundle's");
+    let manifest = alone.manifest();
+    let others = || manifest.accepted().map(|other| other.model);
+    if let Ok(point) = manifest.operating_point(0.001, 3) {
+        let across = manifest.operating_point_across(0.001, 3, others());
+        let across = across.expect("they are accepted");
+        assert!(across.threshold >= point.threshold && across.fmr == point.fmr);
+    }
+    let read = alone.encode().map(|bytes| Bundle::decode(&bytes));
+    read == Ok(Ok(alone))
 }
 
 pub(super) fn record(bytes: &[u8]) -> bool {

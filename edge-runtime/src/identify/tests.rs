@@ -65,6 +65,7 @@ impl People {
             operating_points: (0..13).map(point).collect(),
             self_test: Vec::new(),
             provenance: Provenance::default(),
+            comparable: Vec::new(),
         }
     }
 
@@ -90,6 +91,7 @@ fn the_false_accept_rate_is_kept_however_many_are_enrolled() {
     let mut asked = Identify {
         false_accept_rate: FalseAcceptRate(far),
         margin: Margin::default(),
+        highest_false_non_match_rate: None,
         claims_only: false,
     };
     // Four standard deviations of the share of 3,000 looks.
@@ -127,6 +129,7 @@ fn a_margin_refuses_whoever_is_nearly_as_like_to_another() {
     let asked = Identify {
         false_accept_rate: FalseAcceptRate(0.1),
         margin: Margin(0.1),
+        highest_false_non_match_rate: None,
         claims_only: false,
     };
     let identifier = Identifier::new(roster, &manifest, &asked).unwrap();

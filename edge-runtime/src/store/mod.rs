@@ -213,8 +213,7 @@ impl Store {
         manifest: &Manifest,
         mut take: impl FnMut(Option<String>, Result<EnrollmentRecord, RecordError>),
     ) -> Result<Roster, StoreError> {
-        let roster = Roster::new(manifest.model_digest, manifest.embedding_len as usize);
-        let mut roster = roster.with_products(search::products);
+        let mut roster = Roster::of(manifest).with_products(search::products);
         let mut unreadable = Vec::new();
         let names = self.read(|vault, tx| {
             vault.each(tx, |row, record| match record {

@@ -9,7 +9,7 @@ use crate::capped_file;
 use crate::millis::unix_millis;
 use serde_bytes::ByteBuf;
 use shared::audit::{AuditEvent, What};
-use shared::digest::Digest;
+use shared::bundle::Manifest;
 use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
 use shared::envelope::{self, Kind};
 use shared::store::{KeptCrops, KeyFile, Transfer, Traveler};
@@ -89,7 +89,7 @@ impl Store {
     }
 
     /// Takes people from a file of another door's [`Store::export`], all or none. Their templates
-    /// must be of `model`.
+    /// must be of the manifest's model, or of one that it accepts.
     ///
     /// # Errors
     /// [`StoreError::Transfer`] for a file that is damaged, of another key or of another model;
@@ -98,11 +98,14 @@ impl Store {
         &self,
         from: &Path,
         key_path: &Path,
-        model: Digest,
+        manifest: &Manifest,
         replace: bool,
     ) -> Result<Imported, StoreError> {
         let people = unpack(from, key_path)?;
-        let foreign = people.iter().find(|(record, _)| record.model != model);
+        let model = manifest.model_digest;
+        let foreign = people
+            .iter()
+            .find(|(record, _)| record.model != model && manifest.accepts(record.model).is_none());
         if let Some((record, _)) = foreign {
             let subject = record.subject();
             let reason = format!(

@@ -54,6 +54,16 @@ const ROWS: &[(&str, &str, &str)] = &[
         "expected above 0 and below 1",
     ),
     (
+        "highest_false_non_match_rate = 0.05",
+        "highest_false_non_match_rate = 1.5",
+        "expected 0 to 1",
+    ),
+    (
+        "highest_false_non_match_rate = 0.05",
+        "highest_false_non_match_rate = nan",
+        "expected 0 to 1",
+    ),
+    (
         "false_accept_rate = 0.001",
         "far = 0.1",
         "unknown field `far`",

@@ -32,6 +32,7 @@ mod onnx;
 mod parsers;
 mod people;
 mod policies;
+mod precisions;
 mod quality;
 mod real_faces;
 mod running;

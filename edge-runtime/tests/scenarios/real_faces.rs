@@ -107,6 +107,7 @@ fn bundle_of(model: Vec<u8>, self_test: Vec<SelfTestFace>, points: Vec<Operating
         operating_points: points,
         self_test,
         provenance: Provenance::default(),
+        comparable: vec![],
     };
     Bundle::new(manifest, model).unwrap()
 }

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod add_detector;
+mod combine;
 mod detect;
 mod evaluate;
 mod experiment;
@@ -35,6 +36,7 @@ enum Command {
     Detect(detect::Detect),
     AddDetector(add_detector::AddDetector),
     Import(import::Import),
+    Combine(combine::Combine),
     Replay(replay::Replay),
 }
 
@@ -51,6 +53,7 @@ impl Cli {
             Command::Detect(detect) => detect.run(),
             Command::AddDetector(add) => add.run(),
             Command::Import(import) => import.run(),
+            Command::Combine(combine) => combine.run(),
             Command::Replay(replay) => replay.run(),
         }
     }

@@ -83,6 +83,16 @@ pub fn enrolled_counts(images: &[usize]) -> (u64, u64) {
 /// Scores as the door tells them: the mean direction of a few images of a person against each
 /// other image.
 pub fn enrolled_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
+    enrolled_pairs_across(embeddings, embeddings, people)
+}
+
+/// The same of people who are enrolled under one network and looked at under another: what either
+/// makes of the same images, in the same order.
+pub fn enrolled_pairs_across(
+    references: &[Embedding],
+    probes: &[Embedding],
+    people: &[u32],
+) -> Scores {
     let mut images: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     people
         .iter()
@@ -95,9 +105,9 @@ pub fn enrolled_pairs(embeddings: &[Embedding], people: &[u32]) -> Scores {
     let of_reference = |chunk: &&[usize]| {
         let mut scores = Scores::default();
         // Images that cancel could not be enrolled either.
-        if let Ok(reference) = Embedding::sum(chunk.iter().map(|i| &embeddings[*i])) {
-            for j in (0..embeddings.len()).filter(|j| !chunk.contains(j)) {
-                let score = dot(reference.as_slice(), embeddings[j].as_slice());
+        if let Ok(reference) = Embedding::sum(chunk.iter().map(|i| &references[*i])) {
+            for j in (0..probes.len()).filter(|j| !chunk.contains(j)) {
+                let score = dot(reference.as_slice(), probes[j].as_slice());
                 scores.push(score, people[j] == people[chunk[0]]);
             }
         }
@@ -153,5 +163,14 @@ mod tests {
         let reference = Embedding::sum(&embeddings[..3]).expect("they do not cancel");
         let expected = reference.cosine(&embeddings[3]).expect("of one length");
         assert!((scores.genuine[0] - expected).abs() < 1e-6);
+
+        // The references of one network, the probes of another, which turns everything by 90 degrees.
+        let turned = |i| Embedding::from_raw(vec![-1.0, i as f32]).expect("not zero");
+        let turned: Vec<_> = (0..12).map(turned).collect();
+        let across = enrolled_pairs_across(&embeddings, &turned, &people);
+        assert_eq!(across.genuine.len(), scores.genuine.len());
+        let expected = reference.cosine(&turned[3]).expect("of one length");
+        assert!((across.genuine[0] - expected).abs() < 1e-6);
+        assert!((across.genuine[0] - scores.genuine[0]).abs() > 0.1);
     }
 }

@@ -59,6 +59,7 @@ fn manifest(operating_points: Vec<OperatingPoint>) -> Manifest {
         operating_points,
         self_test: vec![],
         provenance: Provenance::default(),
+        comparable: vec![],
     }
 }
 

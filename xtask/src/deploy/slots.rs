@@ -2,8 +2,9 @@
 
 use crate::{disk, workspace};
 use anyhow::{Context, Result};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -52,11 +53,39 @@ impl Slots {
         Ok(name)
     }
 
+    /// Lets a slot's runtime leave one precision in the slot's bundle: the fastest on the machine
+    /// that it runs on of those that keep what a configuration, whose bundle is [`BUNDLE`], asks
+    /// for with so many `people`.
+    ///
+    /// # Errors
+    /// If none does, or the runtime refuses the configuration or the bundle.
+    pub(super) fn select(&self, name: &str, config: &str, people: u32) -> Result<()> {
+        let out = self.folder.join(name).join(BUNDLE);
+        let people = people.to_string();
+        let arguments = ["--out".as_ref(), out.as_os_str(), "--people".as_ref()];
+        self.ask(name, "select", config, |command| {
+            command.args(arguments).arg(people);
+        })?;
+        // Whatever this program's umask took from it.
+        let mode = Permissions::from_mode(0o644);
+        fs::set_permissions(&out, mode).with_context(|| out.display().to_string())
+    }
+
     /// Lets a slot's runtime read a configuration, whose bundle is [`BUNDLE`], and test itself.
     ///
     /// # Errors
     /// If the runtime refuses the configuration or the bundle.
     pub(super) fn test(&self, name: &str, config: &str) -> Result<()> {
+        self.ask(name, "selftest", config, |_| ())
+    }
+
+    fn ask(
+        &self,
+        name: &str,
+        what: &str,
+        config: &str,
+        more: impl FnOnce(&mut Command),
+    ) -> Result<()> {
         let slot = self.folder.join(name);
         // In the slot, for a configuration's paths are relative to its folder.
         let file = tempfile::Builder::new()
@@ -64,9 +93,10 @@ impl Slots {
             .suffix(".toml")
             .tempfile_in(&slot)?;
         fs::write(file.path(), config)?;
-        let mut selftest = Command::new(slot.join(RUNTIME));
-        selftest.arg("selftest").arg("--config").arg(file.path());
-        workspace::run(selftest.stdout(Stdio::from(io::stderr())))
+        let mut command = Command::new(slot.join(RUNTIME));
+        command.arg(what).arg("--config").arg(file.path());
+        more(&mut command);
+        workspace::run(command.stdout(Stdio::from(io::stderr())))
     }
 
     /// Puts a slot in force.
@@ -92,12 +122,22 @@ pub(super) mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A stand-in for the runtime: a bundle or a configuration that says "broken" is refused.
+    /// A stand-in for the runtime: a bundle or a configuration that says "broken" is refused, and
+    /// of a bundle that says "several" one precision is left, of one that says "unfit" none.
     pub(in super::super) fn runtime(folder: &Path) -> PathBuf {
         let path = folder.join("runtime");
-        let script = "#!/bin/sh\n[ \"$1 $2\" = 'selftest --config' ] && \
-                      grep -q '^bundle = \"model.bundle\"' \"$3\" && \
-                      ! grep -q broken \"$3\" \"${3%/*}/model.bundle\"\n";
+        let script = r#"#!/bin/sh
+grep -q '^bundle = "model.bundle"' "$3" || exit 1
+case "$1 $2 $4 $6" in
+'select --config --out --people')
+    [ "$5" = "${3%/*}/model.bundle" ] || exit 1
+    if grep -q several "$5"; then printf 'chosen for %s people' "$7" > "$5"; fi
+    ! grep -q unfit "$5" ;;
+'selftest --config  ')
+    ! grep -q 'broken\|several' "$3" "${3%/*}/model.bundle" ;;
+*) exit 1 ;;
+esac
+"#;
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path

@@ -10,7 +10,7 @@ use edge_runtime::store::{KEY_FILE, Settings, Store};
 use serde_bytes::ByteBuf;
 use shared::align::{AlignTemplate, AlignedFace, Landmarks, Point};
 use shared::audit::{AuditEvent, Chain, What};
-use shared::bundle::{Bundle, Manifest, Precision, SelfTestFace};
+use shared::bundle::{Bundle, Comparable, Manifest, Precision, SelfTestFace};
 use shared::detector::{
     CellOrder, DetectorLayout, DetectorLevel, DetectorManifest, FrameSpec, ScoreKind, SelfTestFrame,
 };
@@ -92,7 +92,7 @@ fn record(templates: usize, len: usize) -> Vec<u8> {
     record.unwrap().encode().unwrap()
 }
 
-/// One as small as can be, and one with everything.
+/// Of several precisions, one as small as can be, and one with everything.
 fn bundles() -> Vec<Vec<u8>> {
     let model = b"onnx".to_vec();
     let small = Manifest {
@@ -118,11 +118,31 @@ fn bundles() -> Vec<Vec<u8>> {
     };
     let with = |manifest, detector| bundle(manifest).with_detector(detector, model.clone());
     let made = [
+        several(small.clone()),
         bundle(small.clone()),
         with(small, detector).unwrap(),
         with(large, with_frame).unwrap(),
     ];
     made.map(|bundle| bundle.encode().unwrap()).into()
+}
+
+/// Two precisions, and what is known of comparing them.
+fn several(mut first: Manifest) -> Bundle {
+    let (model, other) = (b"onnx".to_vec(), b"floats".to_vec());
+    let mut second = manifest(&other, vec![]);
+    (second.embedding_len, second.precision) = (first.embedding_len, Precision::F32);
+    let comparable = |of: &Manifest| Comparable {
+        model: of.model_digest,
+        precision: of.precision,
+        operating_points: of.operating_points.clone(),
+        cosine_mean: 0.999,
+        cosine_p1: 0.99,
+    };
+    first.comparable = vec![comparable(&second)];
+    second.comparable = vec![comparable(&first)];
+    let second = Bundle::new(second, other).unwrap();
+    let first = Bundle::new(first, model).unwrap();
+    first.with_alternative(second).unwrap()
 }
 
 fn detector(model: &[u8]) -> DetectorManifest {

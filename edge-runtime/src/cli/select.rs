@@ -1,0 +1,155 @@
+//! `select`: of a bundle of several precisions, the one that a door is to run.
+
+use super::{Output, Result};
+use clap::Args;
+use edge_runtime::bundle;
+use edge_runtime::config::Config;
+use edge_runtime::precisions::{self, Candidate, choose};
+use serde::Serialize;
+use shared::bundle::{Bundle, Precision};
+use std::fmt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub(super) struct Select {
+    /// The door's configuration: its bundle, and the rates that it asks for.
+    #[arg(long, value_name = "DOOR.TOML")]
+    config: PathBuf,
+    /// Where the bundle of that precision alone goes; it may be the bundle's own place.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// How many people the door knows: its false-accept rate is divided by their number.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    people: u32,
+    /// How many faces each precision embeds.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rounds: u32,
+}
+
+/// What was chosen, and of what.
+#[derive(Serialize)]
+struct Selected {
+    selected: Precision,
+    precisions: Vec<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    precision: Precision,
+    /// Of one face, median; null if it was not timed.
+    embed_ms: Option<f64>,
+    false_match_rate: Option<f64>,
+    false_non_match_rate: Option<f64>,
+    /// Chosen, or why not.
+    verdict: String,
+}
+
+impl Select {
+    pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
+        let config = Config::read(&self.config)?;
+        let bundle = bundle::read(&config.bundle)?;
+        let asked = &config.identify;
+        let highest = asked.highest_false_non_match_rate.map(|rate| rate.get());
+        let alone = bundle.precisions().count() == 1;
+        // A bundle of one precision is taken as it is, and the door says at its start what is
+        // wrong with it; but a rate that is asked for is kept.
+        if alone && highest.is_none() {
+            bundle::write(&self.out, &bundle)?;
+            let precision = bundle.manifest().precision;
+            let line = Line::untried(precision, "the only one");
+            out.line(&Selected {
+                selected: precision,
+                precisions: vec![line],
+            })?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let candidates = self.candidates(&bundle, asked.false_accept_rate.get());
+        let chosen = choose(&candidates, highest);
+        let lines: Vec<Line> = candidates
+            .iter()
+            .enumerate()
+            .map(|(i, candidate)| Line::of(candidate, highest, chosen == Some(i)))
+            .collect();
+        let Some(chosen) = chosen else {
+            let lines: Vec<String> = lines.iter().map(|line| format!("\n  {line}")).collect();
+            anyhow::bail!(
+                "{}: none of its precisions does what {} asks for:{}",
+                config.bundle.display(),
+                self.config.display(),
+                lines.concat()
+            );
+        };
+        let selected = candidates[chosen].precision;
+        let bundle = bundle.select(selected).expect("it is one of the bundle's");
+        bundle::write(&self.out, &bundle)?;
+        out.line(&Selected {
+            selected,
+            precisions: lines,
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn candidates(&self, bundle: &Bundle, far: f64) -> Vec<Candidate> {
+        let timed = precisions::time(bundle, self.rounds).into_iter();
+        let candidate = |(precision, embed_ms)| {
+            let alone = bundle.select(precision).expect("it is one of the bundle's");
+            Candidate {
+                precision,
+                embed_ms,
+                point: alone.manifest().operating_point(far, self.people as usize),
+            }
+        };
+        timed.map(candidate).collect()
+    }
+}
+
+impl Line {
+    fn untried(precision: Precision, verdict: &str) -> Self {
+        Self {
+            precision,
+            embed_ms: None,
+            false_match_rate: None,
+            false_non_match_rate: None,
+            verdict: verdict.into(),
+        }
+    }
+
+    fn of(candidate: &Candidate, highest: Option<f64>, chosen: bool) -> Self {
+        let objection = candidate.objection(highest);
+        let point = candidate.point.as_ref().ok();
+        Self {
+            precision: candidate.precision,
+            embed_ms: candidate.embed_ms.as_ref().ok().copied(),
+            false_match_rate: point.map(|point| point.fmr),
+            false_non_match_rate: point.map(|point| point.fnmr),
+            verdict: match (objection, chosen) {
+                (Some(objection), _) => objection,
+                (None, true) => "chosen".into(),
+                (None, false) => "not faster".into(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<13}", self.precision)?;
+        if let Some(ms) = self.embed_ms {
+            write!(f, " {ms:>8.2} ms")?;
+        }
+        if let (Some(fmr), Some(fnmr)) = (self.false_match_rate, self.false_non_match_rate) {
+            write!(f, ", FNMR {:.2} % at FMR {fmr:.1e}", 100.0 * fnmr)?;
+        }
+        write!(f, ": {}", self.verdict)
+    }
+}
+
+impl fmt::Display for Selected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "precision {}", self.selected)?;
+        self.precisions
+            .iter()
+            .try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
