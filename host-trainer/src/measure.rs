@@ -1,16 +1,19 @@
 //! After the training: quantize, export, measure in the door's runtime, make the bundles.
 
+mod figures;
+
+pub use figures::reported;
+
 use crate::combine::{Seen, comparable};
 use crate::config::Recipe;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::dataset::synthetic_face;
 use crate::evaluate::verification::Sorted;
-use crate::evaluate::worst::{ScoredPair, worst_pairs};
-use crate::evaluate::{ENROLLED_PAIRS, all_pairs, embed_all, enrolled_pairs, raw_pixels};
+use crate::evaluate::{ENROLLED_PAIRS, all_pairs, embed_all, enrolled_pairs};
 use crate::export;
 use crate::operating_point::{IMPOSTOR_PAIRS_NEEDED, operating_points};
 use crate::progress::bar;
-use crate::report::{Accuracy, Agreement, Evaluation, Histogram, Worst, WorstPair};
+use crate::report::Evaluation;
 use edge_runtime::atomic_file::{self, WriteError};
 use edge_runtime::bundle::BundleFileError;
 use edge_runtime::network::{Network, NetworkError};
@@ -24,10 +27,6 @@ use std::path::Path;
 
 /// Faces recorded in a bundle for its self-test.
 const SELF_TEST_FACES: u64 = 4;
-/// Bins of the score histogram over -1 to 1.
-const HISTOGRAM_BINS: usize = 100;
-/// Points of the ROC curve.
-const ROC_POINTS: usize = 100;
 
 /// Why a trained network became no bundle.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +97,8 @@ struct Measured {
 }
 
 /// Writes `model.onnx` and `model.bundle` (8-bit weights), `model-f32.onnx` and
-/// `model-f32.bundle` into `out`, and `model-all.bundle` of both: four or five times as large as
-/// the first, and so a file of its own, from which a deployment takes one precision.
+/// `model-f32.bundle` into `out`, and `model-all.bundle` of both: larger than the first by the
+/// floats, and so a file of its own, from which a deployment takes one precision.
 ///
 /// # Errors
 /// [`MeasureError`].
@@ -145,7 +144,7 @@ pub fn finish(
     let bundle = quantized.write(out, "model")?;
     let all = bundle.with_alternative(float.write(out, "model-f32")?)?;
     edge_runtime::bundle::write(&out.join("model-all.bundle"), &all)?;
-    evaluation(recipe, held_out, &quantized, &float)
+    figures::evaluation(recipe, held_out, &quantized, &float)
 }
 
 impl Measured {
@@ -223,96 +222,6 @@ pub(crate) fn self_test(network: &Network) -> Result<Vec<SelfTestFace>, NetworkE
             Ok(SelfTestFace::new(&face, embedding))
         })
         .collect()
-}
-
-fn evaluation(
-    recipe: &Recipe,
-    held_out: &HeldOut<'_>,
-    quantized: &Measured,
-    float: &Measured,
-) -> Result<Evaluation, MeasureError> {
-    let people = held_out.people();
-    let pixels: Result<Vec<_>, _> = (0..people.len()).map(|i| held_out.face(i)).collect();
-    let pixels: Option<Vec<_>> = pixels?.iter().map(raw_pixels).collect();
-    let raw_pixels_eer = pixels.and_then(|p| Some(all_pairs(&p, &people).sorted()?.eer()));
-    let cosines: Vec<f64> = quantized
-        .embeddings
-        .iter()
-        .zip(&float.embeddings)
-        .filter_map(|(q, f)| q.cosine(f).map(f64::from))
-        .collect();
-    Ok(Evaluation {
-        protocol: "all pairs of held-out people".into(),
-        people: people.iter().collect::<HashSet<_>>().len() as u64,
-        images: people.len() as u64,
-        genuine: quantized.scores.genuine().len() as u64,
-        impostor: quantized.scores.impostor().len() as u64,
-        mirror_sum: recipe.training.mirror_sum,
-        quantized: accuracy(&quantized.scores),
-        float: accuracy(&float.scores),
-        float_vs_quantized: Agreement {
-            cosine_mean: cosines.iter().sum::<f64>() / cosines.len() as f64,
-            cosine_min: cosines.iter().copied().fold(1.0, f64::min),
-        },
-        raw_pixels_eer,
-        operating_points: quantized
-            .manifest
-            .operating_points
-            .iter()
-            .map(reported)
-            .collect(),
-        worst: Some(worst(held_out, &quantized.embeddings)),
-    })
-}
-
-fn worst(held_out: &HeldOut<'_>, embeddings: &[Embedding]) -> Worst {
-    let reported = |pairs: Vec<ScoredPair>| {
-        let pair = |pair: ScoredPair| WorstPair {
-            score: f64::from(pair.score),
-            images: pair.images.map(|i| held_out.images[i] as u64),
-        };
-        pairs.into_iter().map(pair).collect()
-    };
-    let worst = worst_pairs(embeddings, &held_out.people());
-    Worst {
-        impostor: reported(worst.impostor),
-        genuine: reported(worst.genuine),
-    }
-}
-
-/// As reports show it.
-pub fn reported(point: &OperatingPoint) -> crate::report::OperatingPoint {
-    crate::report::OperatingPoint {
-        threshold: f64::from(point.threshold),
-        fmr: point.fmr,
-        fnmr: point.fnmr,
-        impostor_pairs: point.impostor_pairs,
-        genuine_pairs: point.genuine_pairs,
-    }
-}
-
-fn accuracy(scores: &Sorted) -> Accuracy {
-    let bins = |scores: &[f32]| {
-        let mut counts = vec![0; HISTOGRAM_BINS];
-        for score in scores {
-            let bin = ((score + 1.0) / 2.0 * HISTOGRAM_BINS as f32) as usize;
-            counts[bin.min(HISTOGRAM_BINS - 1)] += 1;
-        }
-        counts
-    };
-    let (genuine, impostor) = (bins(scores.genuine()), bins(scores.impostor()));
-    let histogram = Histogram {
-        from: -1.0,
-        to: 1.0,
-        genuine,
-        impostor,
-    };
-    Accuracy {
-        eer: scores.eer(),
-        tar: scores.tars(),
-        roc: scores.roc(ROC_POINTS),
-        histogram,
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod photographs;
+mod precisions;
 mod resume;
 
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::Result;
 use edge_runtime::bundle;
-use edge_runtime::precisions;
+use edge_runtime::precisions::{self, fastest};
 use serde::{Deserialize, Serialize};
 use shared::bundle::{Bundle, Precision};
 use std::fmt;
@@ -16,7 +16,7 @@ const FRAMES: u32 = 10;
 #[derive(Serialize)]
 pub(super) struct Compared {
     precisions: Vec<Row>,
-    /// Null if none runs here.
+    /// As `select` takes it; null if none runs here.
     fastest: Option<Precision>,
 }
 
@@ -59,12 +59,9 @@ impl Compared {
         let timed = precisions::time(bundle, rounds).into_iter();
         let rows = timed.map(|(precision, timed)| Row::of(bundle, precision, timed));
         let precisions = rows.collect::<Result<Vec<_>>>()?;
-        let ran = precisions
-            .iter()
-            .filter_map(|row| Some((row.precision, row.embed_ms?)));
-        let fastest = ran.min_by(|a, b| a.1.total_cmp(&b.1));
+        let times: Vec<_> = precisions.iter().map(|row: &Row| row.embed_ms).collect();
         Ok(Self {
-            fastest: fastest.map(|(precision, _)| precision),
+            fastest: fastest(&times).map(|number| precisions[number].precision),
             precisions,
         })
     }
@@ -129,7 +126,7 @@ impl fmt::Display for Compared {
             }
         }
         match self.fastest {
-            Some(fastest) => write!(f, "\nfastest here: {fastest}"),
+            Some(fastest) => write!(f, "\nfastest here, to 5 %: {fastest}"),
             None => write!(f, "\nnone runs here"),
         }
     }
