@@ -43,6 +43,19 @@ fn a_bundle_survives_its_file() {
 }
 
 #[test]
+fn a_bundle_of_an_earlier_release_must_be_made_anew() {
+    let mut bytes = Bundle::new(manifest(), b"onnx".into())
+        .unwrap()
+        .encode()
+        .unwrap();
+    bytes[10] = 2;
+    let error = format!("{}", Bundle::decode(&bytes).unwrap_err());
+    let expected = "Bundle version 2, this program reads version 3";
+    assert!(error.starts_with(expected), "{error}");
+    assert!(error.ends_with("make the bundle anew with them"), "{error}");
+}
+
+#[test]
 fn every_impossible_manifest_has_its_error() {
     let check = |change: fn(&mut Manifest), field: &'static str| {
         let mut changed = manifest();
