@@ -23,7 +23,7 @@ pub(super) struct Select {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     people: u32,
     /// How many faces each precision embeds.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rounds: u32,
 }
 
@@ -37,7 +37,7 @@ struct Selected {
 #[derive(Serialize)]
 struct Line {
     precision: Precision,
-    /// Of one face, median; null if it was not timed.
+    /// Of one face, see [`precisions::time`]; null if it was not timed.
     embed_ms: Option<f64>,
     false_match_rate: Option<f64>,
     false_non_match_rate: Option<f64>,

@@ -134,7 +134,7 @@ case "$1 $2 $4 $6" in
     if grep -q several "$5"; then printf 'chosen for %s people' "$7" > "$5"; fi
     ! grep -q unfit "$5" ;;
 'selftest --config  ')
-    ! grep -q 'broken\|several' "$3" "${3%/*}/model.bundle" ;;
+    ! grep -q broken "$3" "${3%/*}/model.bundle" && ! grep -q several "${3%/*}/model.bundle" ;;
 *) exit 1 ;;
 esac
 "#;

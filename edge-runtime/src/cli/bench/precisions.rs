@@ -12,7 +12,7 @@ use std::process::Command;
 /// Frames of a program that is started to see how much memory it takes.
 const FRAMES: u32 = 10;
 
-/// All of them; their times are medians of faces that each embedded in turn.
+/// All of them; see [`precisions::time`] of their times.
 #[derive(Serialize)]
 pub(super) struct Compared {
     precisions: Vec<Row>,
