@@ -146,29 +146,65 @@ pub fn load(
     run_digest: &str,
     tensors: &[(String, Tensor)],
 ) -> Result<Option<u64>, CheckpointError> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        _ => {}
+    }
+    let bytes = bytes(path)?;
+    let (progress, stored) = open(path, &bytes)?;
+    if progress.run_digest != run_digest {
+        return Err(CheckpointError::OtherRun { path: path.into() });
+    }
+    for (name, tensor) in tensors {
+        fill(tensor, name, &stored).map_err(|reason| damaged(path, reason))?;
+    }
+    Ok(Some(progress.step))
+}
+
+/// The numbers of all tensors in a checkpoint of whatever run, by name.
+///
+/// # Errors
+/// [`CheckpointError::Read`], [`CheckpointError::Damaged`].
+pub fn read(path: &Path) -> Result<BTreeMap<String, Vec<f32>>, CheckpointError> {
+    let bytes = bytes(path)?;
+    let (_, stored) = open(path, &bytes)?;
+    let views = stored.tensors().into_iter();
+    let read = |(name, view): (String, TensorView<'_>)| match view.dtype() {
+        Dtype::F32 => Ok((name, numbers(&view))),
+        other => Err(damaged(path, format!("{name} is {other:?}, expected F32"))),
+    };
+    views.map(read).collect()
+}
+
+fn damaged(path: &Path, reason: String) -> CheckpointError {
+    CheckpointError::Damaged {
+        path: path.into(),
+        reason,
+    }
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, CheckpointError> {
     let read = |source| CheckpointError::Read {
         path: path.into(),
         source,
     };
-    let damaged = |reason: String| CheckpointError::Damaged {
-        path: path.into(),
-        reason,
-    };
-    match std::fs::metadata(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(read(error)),
-        Ok(metadata) if metadata.len() > MAX_BYTES => return Err(damaged("too large".into())),
-        Ok(_) => {}
+    match std::fs::metadata(path).map_err(read)?.len() {
+        len if len > MAX_BYTES => Err(damaged(path, "too large".into())),
+        _ => std::fs::read(path).map_err(read),
     }
-    let bytes = std::fs::read(path).map_err(read)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+}
+
+/// What a file holds, its checksum compared.
+fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Progress, SafeTensors<'a>), CheckpointError> {
+    let damaged = |reason: String| damaged(path, reason);
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| damaged(e.to_string()))?;
     let entry = |key| header.metadata().as_ref().and_then(|m| m.get(key));
     let step = entry("step").and_then(|s| s.parse().ok());
     let progress = Progress {
         step: step.ok_or_else(|| damaged("no step".into()))?,
         run_digest: entry("run").cloned().unwrap_or_default(),
     };
-    let stored = SafeTensors::deserialize(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let stored = SafeTensors::deserialize(bytes).map_err(|e| damaged(e.to_string()))?;
     let views = stored.tensors();
     let named = views
         .iter()
@@ -176,13 +212,12 @@ pub fn load(
     if entry("sha256") != Some(&checksum(&progress, named)) {
         return Err(damaged("the checksum does not match".into()));
     }
-    if progress.run_digest != run_digest {
-        return Err(CheckpointError::OtherRun { path: path.into() });
-    }
-    for (name, tensor) in tensors {
-        fill(tensor, name, &stored).map_err(damaged)?;
-    }
-    Ok(Some(progress.step))
+    Ok((progress, stored))
+}
+
+fn numbers(view: &TensorView<'_>) -> Vec<f32> {
+    let (chunks, _) = view.data().as_chunks::<4>();
+    chunks.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 fn fill(tensor: &Tensor, name: &str, stored: &SafeTensors<'_>) -> Result<(), String> {
@@ -197,10 +232,7 @@ fn fill(tensor: &Tensor, name: &str, stored: &SafeTensors<'_>) -> Result<(), Str
             tensor.size()
         ));
     }
-    let chunks = view.data().chunks_exact(4);
-    let numbers: Vec<f32> = chunks
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
+    let numbers = numbers(&view);
     let _guard = tch::no_grad_guard();
     tensor
         .shallow_clone()

@@ -1,7 +1,9 @@
 //! The recipe: one TOML file that says everything about a training run.
 
+mod quantization;
 mod training;
 
+pub use quantization::QuantizationConfig;
 pub use training::{ComputePrecision, OnNotFinite, TrainingConfig};
 
 use crate::augment::AugmentConfig;
@@ -11,6 +13,7 @@ use crate::dataset::DataConfig;
 use crate::distill::DistillationConfig;
 use crate::loss::LossConfig;
 use crate::optimize::OptimizerConfig;
+use crate::quantize::quantizable;
 use edge_runtime::capped_file::{self, ReadError};
 use serde::{Deserialize, Serialize};
 use shared::align::AlignTemplate;
@@ -46,6 +49,9 @@ pub struct Recipe {
     pub distillation: Option<DistillationConfig>,
     /// How long and how precisely.
     pub training: TrainingConfig,
+    /// What the network becomes in integers after that, if it is to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<QuantizationConfig>,
 }
 
 /// Normalization of the network's input.
@@ -130,7 +136,12 @@ impl Recipe {
         self.augmentation.check()?;
         self.loss.check()?;
         self.optimizer.check()?;
-        self.distillation.as_ref().map_or(Ok(()), |d| d.check())
+        self.distillation.as_ref().map_or(Ok(()), |d| d.check())?;
+        let Some(quantization) = &self.quantization else {
+            return Ok(());
+        };
+        quantizable(&graph).map_err(|error| format!("[quantization] {error}"))?;
+        quantization.check()
     }
 
     /// What the network of this recipe takes.

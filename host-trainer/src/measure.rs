@@ -4,6 +4,7 @@ mod figures;
 
 pub use figures::reported;
 
+use crate::backbone::graph::Graph;
 use crate::combine::{Seen, comparable};
 use crate::config::Recipe;
 use crate::dataset::packed::{PackError, PackedSet};
@@ -89,11 +90,52 @@ impl<'a> HeldOut<'a> {
 }
 
 /// One precision of a network, measured.
-struct Measured {
-    manifest: Manifest,
+pub(crate) struct Measured {
+    pub(crate) manifest: Manifest,
     model: Vec<u8>,
-    embeddings: Vec<Embedding>,
-    scores: Sorted,
+    pub(crate) embeddings: Vec<Embedding>,
+    pub(crate) scores: Sorted,
+}
+
+/// What all precisions of a run's network have in common.
+pub(crate) struct Measuring<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) held_out: &'a HeldOut<'a>,
+    pub(crate) provenance: &'a Provenance,
+}
+
+impl Measuring<'_> {
+    /// Runs a model over the held-out people.
+    pub(crate) fn measure(
+        &self,
+        graph: &Graph,
+        model: Vec<u8>,
+        precision: Precision,
+    ) -> Result<Measured, MeasureError> {
+        let input = self.recipe.input_spec(graph);
+        let mirror_sum = self.recipe.training.mirror_sum;
+        let len = graph.embedding_len() as usize;
+        let network = Network::from_onnx(&model, &input, len, mirror_sum)?;
+        let (embeddings, scores, points) = measure(&network, self.held_out)?;
+        let manifest = Manifest {
+            backbone: graph.name.clone(),
+            precision,
+            input,
+            embedding_len: len as u32,
+            mirror_sum,
+            model_digest: network.model(),
+            operating_points: points,
+            self_test: self_test(&network)?,
+            provenance: self.provenance.clone(),
+            comparable: Vec::new(),
+        };
+        Ok(Measured {
+            manifest,
+            model,
+            embeddings,
+            scores,
+        })
+    }
 }
 
 /// Writes `model.onnx` and `model.bundle` (8-bit weights), `model-f32.onnx` and
@@ -109,31 +151,15 @@ pub fn finish(
     provenance: &Provenance,
     out: &Path,
 ) -> Result<Evaluation, MeasureError> {
-    let make = |precision| -> Result<Measured, MeasureError> {
-        let graph = recipe.backbone.graph().expect("checked with the recipe");
+    let measuring = Measuring {
+        recipe,
+        held_out,
+        provenance,
+    };
+    let graph = recipe.backbone.graph().expect("checked with the recipe");
+    let make = |precision| {
         let model = export::onnx(&graph, weights, precision);
-        let (input, mirror_sum) = (recipe.input_spec(&graph), recipe.training.mirror_sum);
-        let len = graph.embedding_len() as usize;
-        let network = Network::from_onnx(&model, &input, len, mirror_sum)?;
-        let (embeddings, scores, points) = measure(&network, held_out)?;
-        let manifest = Manifest {
-            backbone: graph.name,
-            precision,
-            input,
-            embedding_len: len as u32,
-            mirror_sum,
-            model_digest: network.model(),
-            operating_points: points,
-            self_test: self_test(&network)?,
-            provenance: provenance.clone(),
-            comparable: Vec::new(),
-        };
-        Ok(Measured {
-            manifest,
-            model,
-            embeddings,
-            scores,
-        })
+        measuring.measure(&graph, model, precision)
     };
     let (mut quantized, mut float) = (make(Precision::Int8Weights)?, make(Precision::F32)?);
     let people = held_out.people();
@@ -148,6 +174,13 @@ pub fn finish(
 }
 
 impl Measured {
+    /// Between its embeddings and another's, of the same images.
+    pub(crate) fn cosines(&self, other: &Self) -> Vec<f64> {
+        let pairs = self.embeddings.iter().zip(&other.embeddings);
+        let cosines = pairs.filter_map(|(a, b)| a.cosine(b));
+        cosines.map(f64::from).collect()
+    }
+
     fn seen(&self) -> Seen<'_> {
         Seen {
             precision: self.manifest.precision,
@@ -156,7 +189,8 @@ impl Measured {
         }
     }
 
-    fn write(&self, out: &Path, stem: &str) -> Result<Bundle, MeasureError> {
+    /// Writes `stem.onnx` and `stem.bundle`.
+    pub(crate) fn write(&self, out: &Path, stem: &str) -> Result<Bundle, MeasureError> {
         let onnx = out.join(format!("{stem}.onnx"));
         atomic_file::write(&onnx, &self.model, None)?;
         let bundle = Bundle::new(self.manifest.clone(), self.model.clone())?;

@@ -35,6 +35,8 @@ pub enum Precision {
     F32,
     /// 8-bit weights with a scale for each output channel, computed in 32-bit floats.
     Int8Weights,
+    /// 8-bit weights and activations, computed in integers.
+    Int8,
 }
 
 /// A crop and the embedding that the network gave for it when the bundle was made.

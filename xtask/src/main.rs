@@ -54,6 +54,9 @@ enum Command {
     /// Show a folder of photographs to a door and count whom it lets in
     #[command(disable_help_flag = true)]
     Replay(forward::Args),
+    /// Put the network of a finished run into 8-bit integers
+    #[command(disable_help_flag = true)]
+    Quantize(forward::Args),
     Bench(bench::Args),
 }
 
@@ -82,6 +85,7 @@ fn run() -> anyhow::Result<()> {
         Command::Import(args) => forward::run("import", &args),
         Command::Combine(args) => forward::run("combine", &args),
         Command::Replay(args) => forward::run("replay", &args),
+        Command::Quantize(args) => forward::run("quantize", &args),
         Command::Bench(args) => bench::run(&args),
     }
 }

@@ -1,35 +1,45 @@
 //! What a network costs to compute.
 
-use super::graph::{Graph, Op};
+use super::graph::{Graph, Node, Op};
 
 impl Graph {
+    /// Height and width of each node's value, 1 and 1 after a linear layer.
+    pub fn sizes(&self) -> Vec<[i64; 2]> {
+        let mut sizes: Vec<[i64; 2]> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let before = node.inputs.first().map_or(self.size, |i| sizes[*i]);
+            sizes.push(match node.op {
+                Op::Conv {
+                    kernel,
+                    stride,
+                    padding,
+                    ..
+                } => before.map(|side| (side + 2 * padding - kernel) / stride + 1),
+                Op::Linear { .. } => [1, 1],
+                _ => before,
+            });
+        }
+        sizes
+    }
+
     /// Multiplications, each with its addition, of the convolutions and linear layers in one
     /// forward pass over one image.
     pub fn multiply_adds(&self) -> i64 {
-        let mut sizes: Vec<[i64; 2]> = Vec::with_capacity(self.nodes.len());
-        let mut sum = 0;
-        for node in &self.nodes {
-            let before = node.inputs.first().map_or(self.size, |i| sizes[*i]);
-            let (size, channels_and_kernel) = match node.op {
+        let of = |(node, size): (&Node, [i64; 2])| {
+            let each = match node.op {
                 Op::Conv {
                     input,
                     output,
                     kernel,
-                    stride,
-                    padding,
                     groups,
                     ..
-                } => (
-                    before.map(|side| (side + 2 * padding - kernel) / stride + 1),
-                    input / groups * output * kernel * kernel,
-                ),
-                Op::Linear { input, output } => ([1, 1], input * output),
-                _ => (before, 0),
+                } => input / groups * output * kernel * kernel,
+                Op::Linear { input, output } => input * output,
+                _ => 0,
             };
-            sum += size[0] * size[1] * channels_and_kernel;
-            sizes.push(size);
-        }
-        sum
+            size[0] * size[1] * each
+        };
+        self.nodes.iter().zip(self.sizes()).map(of).sum()
     }
 }
 

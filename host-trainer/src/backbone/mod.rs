@@ -13,7 +13,7 @@ pub use latchnet::latchnet;
 pub use mobilefacenet::mobilefacenet;
 pub use module::Module;
 pub use norm::NORM_EPSILON;
-pub use sphereface::sphereface20;
+pub use sphereface::{sphereface20, sphereface20_with};
 
 use graph::{Activation, Graph};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,12 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
 pub enum BackboneConfig {
-    /// [`sphereface20`]; nothing to choose.
-    Sphereface20 {},
+    /// [`sphereface20`].
+    Sphereface20 {
+        /// After each convolution.
+        #[serde(default = "papers", skip_serializing_if = "is_papers")]
+        activation: Activation,
+    },
     /// [`mobilefacenet`].
     Mobilefacenet {
         /// Multiplies the channel counts, 0.125 to 4.
@@ -52,6 +56,15 @@ pub enum BackboneConfig {
     },
 }
 
+/// What SphereFace's authors use.
+fn papers() -> Activation {
+    Activation::Prelu
+}
+
+fn is_papers(activation: &Activation) -> bool {
+    *activation == papers()
+}
+
 /// A backbone that cannot be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("[backbone] {field} = {found} is out of range; {expected}")]
@@ -68,7 +81,7 @@ impl BackboneConfig {
     /// [`ImpossibleBackbone`] if a number is out of its range.
     pub fn graph(&self) -> Result<Graph, ImpossibleBackbone> {
         match *self {
-            Self::Sphereface20 {} => Ok(sphereface20()),
+            Self::Sphereface20 { activation } => Ok(sphereface20_with(activation)),
             Self::Mobilefacenet {
                 width,
                 embedding_len,

@@ -2,8 +2,10 @@
 
 use super::graph::{Activation, Graph, Init, Node, Op, Parameter};
 use super::norm::BatchNorm;
+use crate::export::Weights;
 use crate::generator::Generator;
 use crate::native;
+use crate::quantize::Scheme;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 
@@ -11,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 pub struct Module {
     graph: Graph,
     tensors: BTreeMap<String, Tensor>,
+    scheme: Option<Scheme>,
 }
 
 impl Module {
@@ -21,7 +24,41 @@ impl Module {
             .parameters()
             .map(|p| (p.name.clone(), begin(&p, device)))
             .collect();
-        Self { graph, tensors }
+        Self {
+            graph,
+            tensors,
+            scheme: None,
+        }
+    }
+
+    /// A module with those numbers.
+    ///
+    /// # Panics
+    /// If `weights` are not those of `graph`.
+    pub fn with_weights(graph: Graph, weights: &Weights, device: Device) -> Self {
+        let tensors = graph.parameters().map(|p| {
+            let numbers = Tensor::from_slice(&weights[&p.name]).view(p.shape.as_slice());
+            let tensor = numbers.to_device(device).set_requires_grad(p.trainable);
+            (p.name, tensor)
+        });
+        Self {
+            tensors: tensors.collect(),
+            graph,
+            scheme: None,
+        }
+    }
+
+    /// The same, computing as the integers of that scheme do, rounded and cut off alike. Gradients
+    /// pass the rounding as if it were not there, and end where a number is cut off.
+    ///
+    /// # Panics
+    /// If the graph has norms, or the scheme is of another one.
+    pub fn quantized(mut self, scheme: Scheme) -> Self {
+        assert_eq!(scheme.values.len(), self.graph.nodes.len());
+        let mut nodes = self.graph.nodes.iter();
+        assert!(nodes.all(|n| !matches!(n.op, Op::BatchNorm(_))));
+        self.scheme = Some(scheme);
+        self
     }
 
     /// What the module was made from.
@@ -59,17 +96,37 @@ impl Module {
 
     /// All outputs, as the graph names them, likewise.
     pub fn outputs(&self, images: &Tensor, train: bool) -> Vec<Tensor> {
-        let mut values: Vec<Tensor> = Vec::with_capacity(self.graph.nodes.len());
-        for node in &self.graph.nodes {
-            let value = self.compute(node, &values, images, train);
-            values.push(value);
-        }
+        let values = self.values(images, train);
         let outputs = self.graph.outputs.iter();
         outputs.map(|o| values[o.node].shallow_clone()).collect()
     }
 
-    fn compute(&self, node: &Node, values: &[Tensor], images: &Tensor, train: bool) -> Tensor {
+    /// The values of all nodes, likewise.
+    pub fn values(&self, images: &Tensor, train: bool) -> Vec<Tensor> {
+        let mut values: Vec<Tensor> = Vec::with_capacity(self.graph.nodes.len());
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            let value = self.compute(i, node, &values, images, train);
+            values.push(match &self.scheme {
+                Some(scheme) => scheme.round_value(i, value),
+                None => value,
+            });
+        }
+        values
+    }
+
+    fn compute(
+        &self,
+        index: usize,
+        node: &Node,
+        values: &[Tensor],
+        images: &Tensor,
+        train: bool,
+    ) -> Tensor {
         let own = |suffix: &str| &self.tensors[&format!("{}.{suffix}", node.name)];
+        let weight = || match &self.scheme {
+            Some(scheme) => scheme.round_weight(index, own("weight")),
+            None => own("weight").shallow_clone(),
+        };
         let input = |i: usize| &values[node.inputs[i]];
         match node.op {
             Op::Input => images.shallow_clone(),
@@ -81,14 +138,7 @@ impl Module {
                 ..
             } => {
                 let bias = bias.then(|| own("bias"));
-                input(0).conv2d(
-                    own("weight"),
-                    bias,
-                    [stride; 2],
-                    [padding; 2],
-                    [1; 2],
-                    groups,
-                )
+                input(0).conv2d(&weight(), bias, [stride; 2], [padding; 2], [1; 2], groups)
             }
             Op::BatchNorm(_) => {
                 let norm = BatchNorm {
@@ -105,7 +155,7 @@ impl Module {
             }
             Op::Add => input(0) + input(1),
             Op::Flatten => input(0).flatten(1, -1),
-            Op::Linear { .. } => input(0).linear(own("weight"), Some(own("bias"))),
+            Op::Linear { .. } => input(0).linear(&weight(), Some(own("bias"))),
         }
     }
 }

@@ -12,11 +12,17 @@ const STAGES: [(i64, usize); 4] = [(64, 1), (128, 2), (256, 4), (512, 1)];
 /// 112x96 input, 512-d; PReLU after each of the twenty convolutions, no batch norm (Liu et al.
 /// 2017, arXiv:1704.08063).
 pub fn sphereface20() -> Graph {
+    sphereface20_with(Activation::Prelu)
+}
+
+/// The same with another activation, as integers want it.
+pub fn sphereface20_with(activation: Activation) -> Graph {
     let mut builder = Builder::new();
     let mut channels = 3;
     for (stage, (output, blocks)) in (1..).zip(STAGES) {
         conv(
             &mut builder,
+            activation,
             stage,
             1,
             channels,
@@ -31,6 +37,7 @@ pub fn sphereface20() -> Graph {
             for layer in [2 * block + 2, 2 * block + 3] {
                 conv(
                     &mut builder,
+                    activation,
                     stage,
                     layer,
                     channels,
@@ -51,11 +58,12 @@ pub fn sphereface20() -> Graph {
             output: EMBEDDING_LEN,
         },
     );
-    builder.finish_backbone(
-        "sphereface20".into(),
-        AlignTemplate::Sphereface112x96,
-        EMBEDDING_LEN,
-    )
+    let name = match activation {
+        Activation::Prelu => "sphereface20",
+        Activation::SharedPrelu => "sphereface20, shared-prelu",
+        Activation::Relu => "sphereface20, relu",
+    };
+    builder.finish_backbone(name.into(), AlignTemplate::Sphereface112x96, EMBEDDING_LEN)
 }
 
 #[expect(
@@ -64,6 +72,7 @@ pub fn sphereface20() -> Graph {
 )]
 fn conv(
     builder: &mut Builder,
+    activation: Activation,
     stage: usize,
     layer: usize,
     input: i64,
@@ -84,6 +93,6 @@ fn conv(
     };
     builder.then(&format!("conv{stage}_{layer}"), op).then(
         &format!("prelu{stage}_{layer}"),
-        Op::Activation(Activation::Prelu, output),
+        Op::Activation(activation, output),
     );
 }

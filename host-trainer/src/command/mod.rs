@@ -8,6 +8,7 @@ mod experiment;
 mod illustrate;
 mod import;
 mod measure_training;
+mod quantize;
 mod replay;
 mod report;
 mod synthesize;
@@ -38,6 +39,7 @@ enum Command {
     Import(import::Import),
     Combine(combine::Combine),
     Replay(replay::Replay),
+    Quantize(quantize::Quantize),
 }
 
 impl Cli {
@@ -55,6 +57,7 @@ impl Cli {
             Command::Import(import) => import.run(),
             Command::Combine(combine) => combine.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Quantize(quantize) => quantize.run(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `train`: a run from recipe to bundle.
 
-use super::train_detector;
-use anyhow::Context;
+use super::{quantize, train_detector};
+use anyhow::{Context, ensure};
 use clap::Args;
 use host_trainer::config::Recipe;
 use host_trainer::dataset::loader::TrainingSet;
@@ -14,9 +14,9 @@ use host_trainer::evaluate::confidence::CAVEAT;
 use host_trainer::measure::{self, HeldOut};
 use host_trainer::operating_point::error_rates;
 use host_trainer::report::{self, Evaluation, RunInfo};
-use host_trainer::train::{Job, Trained, train};
+use host_trainer::train::{CHECKPOINT, Job, Trained, train};
 use host_trainer::validate::Validator;
-use host_trainer::{distributed, export, native};
+use host_trainer::{checkpoint, distributed, export, native};
 use serde::Serialize;
 use shared::bundle::Provenance;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,14 @@ impl Train {
         distributed::start()?;
         let recipe = distributed::first_makes(|| Recipe::read(&self.config))?;
         let (out, device) = (&self.out, native::device());
+        let tuned = recipe
+            .quantization
+            .as_ref()
+            .is_some_and(|q| q.fine_tune_steps > 0);
+        ensure!(
+            !tuned || distributed::ranks() == 1,
+            "[quantization] fine_tune_steps need a single process: leave them out, and run `host-trainer quantize --fine-tune` on the finished run"
+        );
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
         let graph = recipe.backbone.graph()?;
         let data = self.data.as_deref();
@@ -89,6 +97,7 @@ impl Train {
             data_digest: &digest,
             teacher: teacher.as_ref(),
             validator: validator.as_ref(),
+            start: None,
             out,
         })?;
         distributed::finish();
@@ -97,6 +106,7 @@ impl Train {
         }
         let weights = export::weights(&trained.module);
         let evaluation = measure::finish(&recipe, &weights, &held_out, &provenance, out)?;
+        let made_by = provenance.clone();
         let info = info(
             &recipe,
             &trained,
@@ -115,7 +125,19 @@ impl Train {
         };
         report::write(&sources, &out.join("report.html"))?;
         say_result(&evaluation, &info, out);
-        Ok(())
+        if recipe.quantization.is_none() {
+            return Ok(());
+        }
+        let run = quantize::Run {
+            recipe: &recipe,
+            weights: &weights,
+            head: &checkpoint::read(&out.join(CHECKPOINT))?,
+            set,
+            provenance: &made_by,
+            data,
+            out,
+        };
+        run.finish()
     }
 }
 
@@ -208,6 +230,13 @@ fn info(
     }
 }
 
+pub(super) fn describe_points(points: &[report::OperatingPoint]) {
+    println!("thresholds of {ENROLLED_PAIRS} ({CAVEAT}):");
+    for point in points {
+        println!("{}", error_rates(point));
+    }
+}
+
 fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
     println!(
         "held-out people: EER {:.2} % ({} genuine, {} impostor pairs); raw pixels {:.1} %; \
@@ -219,10 +248,7 @@ fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
         evaluation.float_vs_quantized.cosine_mean,
         evaluation.float_vs_quantized.cosine_min,
     );
-    println!("thresholds of {ENROLLED_PAIRS} ({CAVEAT}):");
-    for point in &evaluation.operating_points {
-        println!("{}", error_rates(point));
-    }
+    describe_points(&evaluation.operating_points);
     println!(
         "{:.0} images/s, {:.0} s of training; bundle {}, report {}",
         info.images_per_s,

@@ -43,6 +43,48 @@ fn one_recipe_explains_every_field() {
 }
 
 #[test]
+fn integers_are_for_dense_backbones() {
+    let text = std::fs::read_to_string(configs().join("every-field.toml")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("recipe.toml");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        Recipe::read(&path)
+    };
+    let with = text.replace("#: ", "");
+    let message = read(&with).unwrap_err().to_string();
+    assert!(
+        message.contains("recipe.toml") && message.contains("(convolution in groups)"),
+        "{message}"
+    );
+    let lines = with
+        .lines()
+        .filter(|l| !l.starts_with("width") && !l.starts_with("embedding_len"));
+    let dense = lines.map(|l| l.replace("name = \"mobilefacenet\"", "name = \"sphereface20\""));
+    let dense = dense.collect::<Vec<_>>().join("\n");
+    let recipe = read(&dense).unwrap();
+    let config = recipe.quantization.unwrap();
+    assert_eq!((config.faces, config.fine_tune_steps), (512, 500));
+    for (from, to, needle) in [
+        (
+            "faces = 512",
+            "faces = 31",
+            "[quantization] faces must be in 32",
+        ),
+        (
+            "learning_rate = 1e-3",
+            "learning_rate = 0.0",
+            "[quantization] learning_rate",
+        ),
+        ("fine_tune_steps", "fine_tuning_steps", "unknown field"),
+        ("\"shared-prelu\"", "\"prelu\"", "prelu1_1 (PRelu)"),
+    ] {
+        let message = read(&dense.replace(from, to)).unwrap_err().to_string();
+        assert!(message.contains(needle), "{message}");
+    }
+}
+
+#[test]
 fn the_papers_recipe_has_the_papers_numbers() {
     let recipe = Recipe::read(&configs().join("amsoftmax-sphereface20-casia.toml")).unwrap();
     assert_eq!(
@@ -114,11 +156,7 @@ fn every_impossible_recipe_has_its_error() {
                    classification_weight = 1.0\ninput = { pixel_order = \"rgb\", \
                    mean = [0.0, 0.0, 0.0], std = [1.0, 1.0, 1.0] }\n[training]";
     check("[training]", teacher, "[distillation] weight");
-    check(
-        "\"mobilefacenet\"",
-        "\"sphereface20\"",
-        "there are no fields",
-    );
+    check("\"mobilefacenet\"", "\"sphereface20\"", "unknown field");
     check("mirror = ", "mirorr = ", "mirorr");
     let jpeg = |rest: &str| format!("mirror = true\njpeg = {{ probability = {rest} }}");
     check(

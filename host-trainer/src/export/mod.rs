@@ -1,13 +1,17 @@
-//! From a graph and its tensors to ONNX: batch norm folded, weights in bytes or floats.
+//! From a graph and its tensors to ONNX: batch norm folded, weights in bytes or floats;
+//! `int8` computes in integers.
 
 mod fold;
+mod int8;
 mod onnx;
+
+pub use fold::folded;
+pub use int8::int8;
 
 use crate::backbone::Module;
 use crate::backbone::graph::{Activation, Graph, Node, Op};
 use crate::checkpoint::floats;
-use fold::{Convolution, fold_norm};
-use onnx::Writer;
+use onnx::{Window, Writer};
 use shared::bundle::Precision;
 use std::collections::BTreeMap;
 
@@ -23,27 +27,19 @@ pub fn weights(module: &Module) -> Weights {
         .collect()
 }
 
-/// An ONNX model (opset 13, IR version 8) of the graph: input `input` `[1, 3, H, W]`, and the
-/// graph's outputs; an embedding is not normalized to unit length.
+/// An ONNX model (opset 13, IR version 8) of the graph, computed in floats: input `input`
+/// `[1, 3, H, W]`, and the graph's outputs; an embedding is not normalized to unit length.
 ///
 /// # Panics
-/// If `weights` are not those of `graph`.
+/// If `weights` are not those of `graph`; with [`Precision::Int8`], which [`int8`] writes.
 pub fn onnx(graph: &Graph, weights: &Weights, precision: Precision) -> Vec<u8> {
+    assert_ne!(precision, Precision::Int8, "integers need a scheme");
+    let (graph, weights) = folded(graph, weights);
     let mut writer = Writer::new(precision);
     let mut values: Vec<String> = Vec::with_capacity(graph.nodes.len());
-    for (i, node) in graph.nodes.iter().enumerate() {
-        // The norm was folded into the convolution before it.
-        let value = match node.op {
-            Op::BatchNorm(_) => values[node.inputs[0]].clone(),
-            _ => {
-                let inputs: Vec<&str> = node.inputs.iter().map(|i| values[*i].as_str()).collect();
-                let norm = graph
-                    .nodes
-                    .get(i + 1)
-                    .filter(|n| matches!(n.op, Op::BatchNorm(_)));
-                write(&mut writer, node, norm, &inputs, weights)
-            }
-        };
+    for node in &graph.nodes {
+        let inputs: Vec<&str> = node.inputs.iter().map(|i| values[*i].as_str()).collect();
+        let value = write(&mut writer, node, &inputs, &weights);
         values.push(value);
     }
     let [height, width] = graph.size;
@@ -54,13 +50,7 @@ pub fn onnx(graph: &Graph, weights: &Weights, precision: Precision) -> Vec<u8> {
 }
 
 /// Writes one node and gives the name of its value.
-fn write(
-    writer: &mut Writer,
-    node: &Node,
-    norm: Option<&Node>,
-    inputs: &[&str],
-    weights: &Weights,
-) -> String {
+fn write(writer: &mut Writer, node: &Node, inputs: &[&str], weights: &Weights) -> String {
     let own = |suffix: &str| weights[&format!("{}.{suffix}", node.name)].as_slice();
     let name = &node.name;
     match node.op {
@@ -72,32 +62,18 @@ fn write(
             stride,
             padding,
             groups,
-            bias,
             ..
         } => {
-            let convolution = Convolution {
-                weight: own("weight").to_vec(),
-                bias: if bias {
-                    own("bias").to_vec()
-                } else {
-                    vec![0.0; output as usize]
-                },
-            };
-            let convolution = match norm {
-                Some(norm) => fold_norm(convolution, &norm.name, weights),
-                None => convolution,
-            };
             let shape = [output, input / groups, kernel, kernel];
-            let weight = writer.weight(name, &shape, &convolution.weight);
-            let bias = writer.floats(&format!("{name}.bias"), &[output], &convolution.bias);
-            writer.conv(
-                name,
-                [inputs[0], &weight, &bias],
+            let weight = writer.weight(name, &shape, own("weight"));
+            let bias = writer.floats(&format!("{name}.bias"), &[output], own("bias"));
+            let window = Window {
                 kernel,
                 stride,
                 padding,
                 groups,
-            )
+            };
+            writer.conv(name, "Conv", &[inputs[0], &weight, &bias], &window)
         }
         Op::BatchNorm(_) => unreachable!("folded by the caller"),
         Op::Activation(Activation::Relu, _) => writer.node(name, "Relu", inputs, vec![]),

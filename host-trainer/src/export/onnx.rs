@@ -21,6 +21,18 @@ pub(super) struct Writer {
     outputs: Vec<ValueInfoProto>,
 }
 
+/// What a convolution's weights move over.
+pub(super) struct Window {
+    /// Side in pixels.
+    pub(super) kernel: i64,
+    /// Step in pixels.
+    pub(super) stride: i64,
+    /// Zeros added on each side, in pixels.
+    pub(super) padding: i64,
+    /// 1 for dense.
+    pub(super) groups: i64,
+}
+
 impl Writer {
     pub(super) fn new(precision: Precision) -> Self {
         Self {
@@ -50,22 +62,21 @@ impl Writer {
         name.into()
     }
 
+    /// A convolution by `Conv`, or by one of the operators that compute it in integers.
     pub(super) fn conv(
         &mut self,
         name: &str,
-        inputs: [&str; 3],
-        kernel: i64,
-        stride: i64,
-        padding: i64,
-        groups: i64,
+        operator: &str,
+        inputs: &[&str],
+        window: &Window,
     ) -> String {
         let attributes = vec![
-            ints("kernel_shape", &[kernel; 2]),
-            ints("strides", &[stride; 2]),
-            ints("pads", &[padding; 4]),
-            int("group", groups),
+            ints("kernel_shape", &[window.kernel; 2]),
+            ints("strides", &[window.stride; 2]),
+            ints("pads", &[window.padding; 4]),
+            int("group", window.groups),
         ];
-        self.node(name, "Conv", &inputs, attributes)
+        self.node(name, operator, inputs, attributes)
     }
 
     pub(super) fn gemm(&mut self, name: &str, inputs: [&str; 3]) -> String {
@@ -86,6 +97,29 @@ impl Writer {
         self.constant(name, DataType::Float, shape, bytes)
     }
 
+    /// A constant of signed bytes.
+    pub(super) fn bytes(&mut self, name: &str, shape: &[i64], values: &[i8]) -> String {
+        let bytes = values.iter().map(|b| *b as u8).collect();
+        self.constant(name, DataType::Int8, shape, bytes)
+    }
+
+    /// A constant of 32-bit integers.
+    pub(super) fn integers(&mut self, name: &str, shape: &[i64], values: &[i32]) -> String {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, DataType::Int32, shape, bytes)
+    }
+
+    /// A constant of 64-bit integers, as shapes are.
+    pub(super) fn longs(&mut self, name: &str, values: &[i64]) -> String {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        self.constant(name, DataType::Int64, &[values.len() as i64], bytes)
+    }
+
+    /// Sums `[1, C, H, W]` to floats, with a scale for each channel.
+    pub(super) fn dequantize_channels(&mut self, name: &str, inputs: &[&str]) -> String {
+        self.node(name, "DequantizeLinear", inputs, vec![int("axis", 1)])
+    }
+
     /// The weight of a layer, in the writer's precision; the first dimension is the output channel.
     pub(super) fn weight(&mut self, layer: &str, shape: &[i64], values: &[f32]) -> String {
         let name = format!("{layer}.weight");
@@ -94,16 +128,11 @@ impl Writer {
         }
         let channels = shape[0];
         let quantized = per_channel(values, channels as usize);
-        let bytes = quantized.bytes.iter().map(|b| *b as u8).collect();
+        let zeros = vec![0; channels as usize];
         let inputs = [
-            self.constant(&format!("{name}.int8"), DataType::Int8, shape, bytes),
+            self.bytes(&format!("{name}.int8"), shape, &quantized.bytes),
             self.floats(&format!("{name}.scale"), &[channels], &quantized.scales),
-            self.constant(
-                &format!("{name}.zero"),
-                DataType::Int8,
-                &[channels],
-                vec![0; channels as usize],
-            ),
+            self.bytes(&format!("{name}.zero"), &[channels], &zeros),
         ];
         let inputs = [0, 1, 2].map(|i| inputs[i].as_str());
         self.node(&name, "DequantizeLinear", &inputs, vec![int("axis", 0)])

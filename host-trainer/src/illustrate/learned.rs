@@ -68,6 +68,7 @@ pub(super) fn learn(seed: u64, loss_toml: &str) -> Result<Learned, IllustrateErr
         data_digest: &set.digest(),
         teacher: None,
         validator: None,
+        start: None,
         out: dir.path(),
     })?;
     let (people, pictures) = drawn(&recipe);

@@ -96,6 +96,24 @@ impl LossConfig {
         }
     }
 
+    /// The loss that it comes to when nothing moves any more, for a training that goes on.
+    pub(crate) fn at_its_end(&self) -> Self {
+        let mut ended = self.clone();
+        match &mut ended {
+            Self::Softmax { .. } => {}
+            Self::NormFace { scale } => end(scale),
+            Self::ASoftmax { scale, lambda, .. } => {
+                end(scale);
+                lambda.from = lambda.to;
+            }
+            Self::AmSoftmax { scale, margin } | Self::ArcFace { scale, margin } => {
+                end(scale);
+                *margin = margin.at_its_end();
+            }
+        }
+        ended
+    }
+
     /// Softmax has none.
     fn scale(&self) -> Option<&Scale> {
         match self {
@@ -105,6 +123,12 @@ impl LossConfig {
             | Self::AmSoftmax { scale, .. }
             | Self::ArcFace { scale, .. } => Some(scale),
         }
+    }
+}
+
+fn end(scale: &mut Scale) {
+    if let Scale::Fixed(schedule) = scale {
+        *schedule = schedule.at_its_end();
     }
 }
 

@@ -35,6 +35,11 @@ impl Schedule {
         }
     }
 
+    /// The value that it comes to.
+    pub(super) fn at_its_end(&self) -> Self {
+        Self::Constant(self.at(u64::MAX))
+    }
+
     /// Whether every value that it takes passes.
     pub(super) fn all(&self, good: impl Fn(f64) -> bool) -> bool {
         good(self.at(0)) && good(self.at(u64::MAX))

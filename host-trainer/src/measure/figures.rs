@@ -25,12 +25,7 @@ pub(super) fn evaluation(
     let pixels: Result<Vec<_>, _> = (0..people.len()).map(|i| held_out.face(i)).collect();
     let pixels: Option<Vec<_>> = pixels?.iter().map(raw_pixels).collect();
     let raw_pixels_eer = pixels.and_then(|p| Some(all_pairs(&p, &people).sorted()?.eer()));
-    let cosines: Vec<f64> = quantized
-        .embeddings
-        .iter()
-        .zip(&float.embeddings)
-        .filter_map(|(q, f)| q.cosine(f).map(f64::from))
-        .collect();
+    let cosines = quantized.cosines(float);
     Ok(Evaluation {
         protocol: "all pairs of held-out people".into(),
         people: people.iter().collect::<HashSet<_>>().len() as u64,

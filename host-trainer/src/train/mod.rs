@@ -10,17 +10,21 @@ mod tests;
 
 pub use batch::images;
 pub(crate) use batch::normalized;
+pub use state::CHECKPOINT;
 
 use crate::backbone::Module;
+use crate::backbone::graph::Graph;
 use crate::checkpoint::CheckpointError;
 use crate::config::{OnNotFinite, Recipe};
 use crate::dataset::loader::{self, Batch, Order, TrainingSet};
 use crate::dataset::packed::PackError;
 use crate::distill::Teacher;
 use crate::distributed;
+use crate::export::Weights;
 use crate::metrics::{Metrics, MetricsError};
 use crate::optimize::Average;
 use crate::progress::bar;
+use crate::quantize::Scheme;
 use crate::report;
 use crate::validate::Validator;
 use edge_runtime::atomic_file::{self, WriteError};
@@ -137,8 +141,22 @@ pub struct Job<'a> {
     pub teacher: Option<&'a Teacher>,
     /// What to measure meanwhile.
     pub validator: Option<&'a Validator>,
+    /// What to begin with, in the place of a drawn network.
+    pub start: Option<&'a Start>,
     /// The run's folder.
     pub out: &'a Path,
+}
+
+/// A network to begin with.
+pub struct Start {
+    /// Its embeddings are as long as those of the recipe's backbone, for which it stands.
+    pub graph: Graph,
+    /// Of that graph.
+    pub weights: Weights,
+    /// The rounding to train with, if any.
+    pub scheme: Option<Scheme>,
+    /// Class weights by name; those that are missing are drawn.
+    pub head: Weights,
 }
 
 /// How one pass over the steps ended.
@@ -156,7 +174,7 @@ enum Pass {
 /// [`TrainError`]; the checkpoint is whole.
 pub fn train(job: &Job<'_>) -> Result<Trained, TrainError> {
     let training = &job.recipe.training;
-    let mut run = Run::new(job.recipe, job.set.classes(), job.teacher);
+    let mut run = Run::new(job.recipe, job.set.classes(), job.teacher, job.start);
     let mut left_out = BTreeSet::new();
     let metrics = loop {
         let done = job.load(&run)?;

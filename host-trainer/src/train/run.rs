@@ -1,5 +1,6 @@
 //! The state of a training, and one step of it.
 
+use super::Start;
 use super::batch::augmented;
 use crate::backbone::Module;
 use crate::config::{ComputePrecision, Recipe};
@@ -25,7 +26,12 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(recipe: &'a Recipe, classes: i64, teacher: Option<&'a Teacher>) -> Self {
+    pub(super) fn new(
+        recipe: &'a Recipe,
+        classes: i64,
+        teacher: Option<&'a Teacher>,
+        start: Option<&Start>,
+    ) -> Self {
         let device = native::device();
         let generator = Generator::seeded(recipe.seed);
         let graph = recipe.backbone.graph().expect("checked with the recipe");
@@ -33,7 +39,10 @@ impl<'a> Run<'a> {
         let shape = (classes, graph.embedding_len());
         let rate = recipe.training.class_sample_rate;
         let head = Head::new(&recipe.loss, shape, rate, recipe.seed, device, &generator);
-        let module = Module::new(graph, device, &generator);
+        let module = match start {
+            None => Module::new(graph, device, &generator),
+            Some(start) => begun(start, device, &head),
+        };
         let own = module.trainable().map(named);
         let optimizer = Optimizer::new(recipe.optimizer.clone(), own.chain(head.tensors()));
         let average = recipe
@@ -113,6 +122,21 @@ impl<'a> Run<'a> {
         };
         // The loss is computed in f32 always: bfloat16 has three digits, and the scale is 30.
         embeddings.to_kind(Kind::Float)
+    }
+}
+
+/// The network to begin with; also fills the head.
+fn begun(start: &Start, device: Device, head: &Head) -> Module {
+    let module = Module::with_weights(start.graph.clone(), &start.weights, device);
+    let _guard = tch::no_grad_guard();
+    for (name, mut tensor) in head.tensors() {
+        if let Some(numbers) = start.head.get(&name) {
+            tensor.copy_(&Tensor::from_slice(numbers).view(tensor.size().as_slice()));
+        }
+    }
+    match &start.scheme {
+        None => module,
+        Some(scheme) => module.quantized(scheme.clone()),
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Speed {
 /// # Errors
 /// [`SpeedError`].
 pub fn measure(recipe: &Recipe, set: &Arc<TrainingSet>, seconds: f64) -> Result<Speed, SpeedError> {
-    let mut run = Run::new(recipe, set.classes(), None);
+    let mut run = Run::new(recipe, set.classes(), None, None);
     let batch_size = recipe.training.batch_size;
     let order = Order {
         seed: recipe.seed,

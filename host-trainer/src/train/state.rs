@@ -1,14 +1,24 @@
 //! Where a run goes on from: the checkpoint, which the first rank keeps for all.
 
 use super::run::Run;
-use super::{Job, TrainError};
+use super::{Job, Start, TrainError};
 use crate::checkpoint::{self, Progress};
 use crate::config::OnNotFinite;
 use crate::distributed;
 use crate::optimize::RateSchedule;
 
 /// Name of the checkpoint in a run's folder.
-const CHECKPOINT: &str = "checkpoint.safetensors";
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+
+impl Start {
+    fn digest(&self) -> String {
+        let tensors = self.weights.iter().chain(&self.head);
+        let numbers = tensors.flat_map(|(_, numbers)| numbers);
+        let bytes: Vec<u8> = numbers.flat_map(|x| x.to_le_bytes()).collect();
+        let digest = shared::digest::Digest::of(&bytes);
+        format!("{digest}{:?}", self.scheme)
+    }
+}
 
 impl Job<'_> {
     /// Fills the run from the checkpoint if there is one; gives the steps done.
@@ -61,13 +71,15 @@ impl Job<'_> {
         let mut same = self.recipe.clone();
         same.training.checkpoint_every = 0;
         same.training.validate_every = 0;
+        same.quantization = None;
         if let RateSchedule::Multistep { .. } = same.optimizer.schedule {
             same.training.steps = 0;
         }
         // Of one batch, it does not matter how many processes share it.
         same.training.batch_size *= distributed::ranks();
         let teacher = self.teacher.map_or("", |teacher| &teacher.digest);
-        let text = format!("{}{}{teacher}", same.to_toml(), self.data_digest);
+        let start = self.start.map_or(String::new(), Start::digest);
+        let text = format!("{}{}{teacher}{start}", same.to_toml(), self.data_digest);
         shared::digest::Digest::of(text.as_bytes()).to_string()
     }
 }

@@ -40,6 +40,7 @@ fn run(
         data_digest: "",
         teacher,
         validator: None,
+        start: None,
         out: dir.path(),
     });
     let weights = trained.map(|t| t.module.tensors().values().flat_map(floats).collect());

@@ -1,4 +1,29 @@
-//! Weight-only quantization: symmetric signed bytes with one scale for each output channel.
+//! Numbers in bytes. Of weights alone: symmetric, with one scale for each output channel. Of
+//! activations, too: `layout` says which, `calibrate` between which numbers, `scheme` with what
+//! scales, `fit` puts these together and measures; `tune` trains on with the rounding in place, and
+//! `finish` does it all and makes the bundle.
+
+mod affine;
+mod calibrate;
+mod error;
+mod finish;
+mod fit;
+mod histogram;
+mod layout;
+mod scheme;
+#[cfg(test)]
+mod tests;
+mod tune;
+
+pub use affine::Affine;
+pub use calibrate::{Calibration, LEAST_FACES, calibrate};
+pub use error::QuantizeError;
+pub use finish::{Faces, Figures, Finish, FinishError, REPORT_FILE, Report};
+pub use fit::{Agreement, fit};
+pub use histogram::Method;
+pub use layout::{Kind, Layout, quantizable};
+pub use scheme::{Layer, Scheme, Value};
+pub use tune::{tune, tuning};
 
 /// Bytes and scales such that `weight ~ bytes * scale` for each channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,8 +53,21 @@ pub fn per_channel(weights: &[f32], channels: usize) -> QuantizedWeights {
     QuantizedWeights { bytes, scales }
 }
 
+/// Weights in bytes with the given scales: one for all, or one for each output channel.
+pub(crate) fn bytes(weights: &[f32], scales: &[f32]) -> Vec<i8> {
+    let rows = weights.chunks_exact(weights.len() / scales.len());
+    let rounded = |(row, scale): (&[f32], &f32)| -> Vec<i8> {
+        // As libtorch rounds: ties to even, and a product with the scale's inverse.
+        let inverse = 1.0 / scale;
+        row.iter()
+            .map(|w| (w * inverse).round_ties_even().clamp(-127.0, 127.0) as i8)
+            .collect()
+    };
+    rows.zip(scales).flat_map(rounded).collect()
+}
+
 #[cfg(test)]
-mod tests {
+mod weights {
     use super::*;
 
     #[test]

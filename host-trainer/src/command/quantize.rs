@@ -1,0 +1,206 @@
+//! `quantize`: the network of a finished run in integers.
+
+use super::train::{cache, describe_points};
+use anyhow::{Context, ensure};
+use clap::Args;
+use host_trainer::checkpoint;
+use host_trainer::config::{QuantizationConfig, Recipe};
+use host_trainer::dataset::loader::TrainingSet;
+use host_trainer::dataset::packed::PackedSet;
+use host_trainer::dataset::{held_out_people, prepare};
+use host_trainer::distill::Teacher;
+use host_trainer::export::Weights;
+use host_trainer::measure::HeldOut;
+use host_trainer::native;
+use host_trainer::quantize::{Faces, Finish, Report, tuning};
+use host_trainer::report::run_info;
+use host_trainer::train::{CHECKPOINT, Job};
+use shared::bundle::Provenance;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Put the network of a finished run into 8-bit integers, weights and activations: calibrate,
+/// fine-tune if asked for, export, measure in the door's runtime and make the bundle.
+#[derive(Debug, Args)]
+pub(crate) struct Quantize {
+    /// Folder of the run.
+    #[arg(long)]
+    run: PathBuf,
+    /// Directory that holds the folders which the run's recipe names.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where `model-int8.onnx`, `model-int8.bundle` and `int8.json` go; the run's folder unless given.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Faces to calibrate with, of people trained on.
+    #[arg(long)]
+    faces: Option<usize>,
+    /// Steps of training with the rounding in place.
+    #[arg(long, value_name = "STEPS")]
+    fine_tune: Option<u64>,
+    /// Learning rate of the first of them.
+    #[arg(long)]
+    learning_rate: Option<f64>,
+}
+
+impl Quantize {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let info = run_info(&self.run)?;
+        let recipe = self.recipe(&info.recipe_toml)?;
+        let template = recipe.backbone.graph()?.template();
+        let data = self.data.as_deref();
+        let set = prepare(&recipe.data, data, template, recipe.seed, &cache()?)?;
+        ensure!(
+            set.digest() == info.data_digest,
+            "the faces are not those that {} was trained on: name the same --data, as it was then",
+            self.run.display()
+        );
+        let out = self.out.as_deref().unwrap_or(&self.run);
+        std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+        let tensors = checkpoint::read(&self.run.join(CHECKPOINT))?;
+        let run = Run {
+            recipe: &recipe,
+            weights: &exported(&recipe, &tensors)?,
+            head: &tensors,
+            set: Arc::new(set),
+            provenance: &Provenance {
+                recipe: info.recipe,
+                recipe_toml: recipe.to_toml(),
+                seed: info.seed,
+                data_digest: info.data_digest,
+                git_revision: super::train::git_revision(),
+            },
+            data,
+            out,
+        };
+        run.finish()
+    }
+
+    fn recipe(&self, toml: &str) -> anyhow::Result<Recipe> {
+        let mut recipe: Recipe = toml::from_str(toml)
+            .with_context(|| format!("the recipe in {}/run.json", self.run.display()))?;
+        let mut config = recipe.quantization.unwrap_or_default();
+        config.faces = self.faces.unwrap_or(config.faces);
+        config.fine_tune_steps = self.fine_tune.unwrap_or(config.fine_tune_steps);
+        config.learning_rate = self.learning_rate.unwrap_or(config.learning_rate);
+        config.check().map_err(anyhow::Error::msg)?;
+        recipe.quantization = Some(config);
+        Ok(recipe)
+    }
+}
+
+/// The weights that were exported: the averages where the recipe has some.
+fn exported(recipe: &Recipe, tensors: &Weights) -> anyhow::Result<Weights> {
+    let graph = recipe.backbone.graph()?;
+    let averaged = recipe.optimizer.average_decay.is_some();
+    let weights = graph.parameters().map(|p| {
+        let key = match averaged {
+            true => format!("average/{}", p.name),
+            false => p.name.clone(),
+        };
+        let numbers = tensors.get(&key);
+        let len = p.shape.iter().product::<i64>() as usize;
+        let numbers = numbers.filter(|n| n.len() == len).with_context(|| {
+            format!("the run's checkpoint has no {key} of {len} numbers: it is of another network")
+        })?;
+        Ok((p.name, numbers.clone()))
+    });
+    weights.collect()
+}
+
+/// A trained network, wherever it comes from.
+pub(super) struct Run<'a> {
+    /// With a `[quantization]`.
+    pub(super) recipe: &'a Recipe,
+    pub(super) weights: &'a Weights,
+    /// The class weights are among it.
+    pub(super) head: &'a Weights,
+    pub(super) set: Arc<PackedSet>,
+    pub(super) provenance: &'a Provenance,
+    pub(super) data: Option<&'a Path>,
+    pub(super) out: &'a Path,
+}
+
+impl Run<'_> {
+    pub(super) fn finish(&self) -> anyhow::Result<()> {
+        let (recipe, set) = (self.recipe, &self.set);
+        let config = recipe.quantization.clone().unwrap_or_default();
+        let held_out = held_out_people(set, recipe.data.held_out(), recipe.seed)?;
+        let faces = Faces::of(set, &held_out, config.faces)?;
+        let (tuning, digest) = (tuning(recipe), set.digest());
+        let teacher = self.teacher(&config)?;
+        let out = self.out.join("fine-tuning");
+        let job = (config.fine_tune_steps > 0).then(|| Job {
+            recipe: &tuning,
+            set: self.trained_on(&held_out),
+            data_digest: &digest,
+            teacher: teacher.as_ref(),
+            validator: None,
+            start: None,
+            out: &out,
+        });
+        if job.is_some() {
+            std::fs::create_dir_all(&out)
+                .with_context(|| format!("cannot make {}", out.display()))?;
+        }
+        let report = Finish {
+            recipe,
+            weights: self.weights,
+            head: self.head,
+            faces: &faces,
+            tuning: job,
+            held_out: &HeldOut::new(set, &held_out),
+            provenance: self.provenance,
+            out: self.out,
+        };
+        say(&report.run()?, self.out);
+        Ok(())
+    }
+
+    fn trained_on(&self, held_out: &HashSet<u32>) -> Arc<TrainingSet> {
+        Arc::new(TrainingSet::new(self.set.clone(), |p| {
+            !held_out.contains(&p)
+        }))
+    }
+
+    fn teacher(&self, config: &QuantizationConfig) -> anyhow::Result<Option<Teacher>> {
+        let len = self.recipe.backbone.graph()?.embedding_len() as usize;
+        let teacher = self.recipe.distillation.as_ref();
+        let teacher = teacher.filter(|_| config.fine_tune_steps > 0);
+        let (data, device, cache) = (self.data, native::device(), cache()?);
+        let prepare = |teacher| Teacher::prepare(teacher, data, &self.set, len, &cache, device);
+        Ok(teacher.map(prepare).transpose()?)
+    }
+}
+
+fn say(report: &Report, out: &Path) {
+    println!(
+        "float: EER {:.2} % on held-out people; {} faces to calibrate with; a scale for each channel: {}",
+        100.0 * report.float_eer,
+        report.faces,
+        match report.scale_for_each_channel.as_slice() {
+            [] => "no layer".into(),
+            layers => layers.join(", "),
+        }
+    );
+    describe_points(&report.float_operating_points);
+    for way in &report.ways {
+        println!(
+            "integers, {}: EER {:.2} %; cosine to float {:.4} mean, {:.4} first percentile on held-out people, \
+             {:.4} and {:.4} on others trained on",
+            way.way,
+            100.0 * way.eer,
+            way.held_out_people.mean,
+            way.held_out_people.first_percentile,
+            way.trained_people.mean,
+            way.trained_people.first_percentile,
+        );
+        describe_points(&way.operating_points);
+    }
+    let kept = report.ways.last().map_or("", |way| &way.way);
+    println!(
+        "kept: {kept}; bundle {}",
+        out.join("model-int8.bundle").display()
+    );
+}

@@ -1,0 +1,171 @@
+//! A network in integers: the door and ONNX Runtime compute what the rounded tensors compute, and
+//! about what the floats compute.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod dense;
+
+use dense::{dense, with_statistics};
+use edge_runtime::network::Network;
+use host_trainer::backbone::graph::{Activation, Graph};
+use host_trainer::backbone::{Module, sphereface20_with};
+use host_trainer::dataset::loader::Batch;
+use host_trainer::dataset::synthetic_face;
+use host_trainer::export::{self, Weights, folded};
+use host_trainer::quantize::{Layout, Method, Scheme, calibrate, fit};
+use host_trainer::train;
+use shared::align::AlignedFace;
+use shared::embedding::Embedding;
+use shared::preprocess::InputSpec;
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+use tch::Device;
+
+/// A network without norms, and how it goes into integers.
+struct Quantized {
+    graph: Graph,
+    weights: Weights,
+    scheme: Scheme,
+    input: InputSpec,
+}
+
+impl Quantized {
+    fn new(graph: Graph, method: Method) -> Self {
+        let module = with_statistics(graph);
+        let input = InputSpec::rgb_128(module.graph().template());
+        let (graph, weights) = folded(module.graph(), &export::weights(&module));
+        let faces: Vec<AlignedFace> = (0..40).map(|i| face(&input, i)).collect();
+        let layout = Layout::new(&graph).unwrap();
+        let float = Module::with_weights(graph.clone(), &weights, Device::Cpu);
+        let calibration = calibrate(&float, &input, &layout, &faces).unwrap();
+        // Which layers of the large one need more scales would take a minute to measure.
+        let scheme = match graph.nodes.len() > 40 {
+            true => Scheme::new(&graph, &weights, &layout, &calibration, method, &[]),
+            false => {
+                let network = (&graph, &weights);
+                fit(network, &input, &layout, &calibration, method, &faces)
+            }
+        };
+        let scheme = scheme.unwrap();
+        Self {
+            graph,
+            weights,
+            scheme,
+            input,
+        }
+    }
+
+    fn model(&self) -> Vec<u8> {
+        export::int8(&self.graph, &self.weights, &self.scheme).unwrap()
+    }
+
+    fn door(&self) -> Network {
+        let len = self.graph.embedding_len() as usize;
+        Network::from_onnx(&self.model(), &self.input, len, false).unwrap()
+    }
+
+    fn module(&self) -> Module {
+        Module::with_weights(self.graph.clone(), &self.weights, Device::Cpu)
+    }
+}
+
+fn face(input: &InputSpec, person: u64) -> AlignedFace {
+    synthetic_face(9, person, 0, input.template)
+}
+
+fn embedding(module: &Module, input: &InputSpec, face: &AlignedFace) -> Embedding {
+    let batch = Batch {
+        pixels: face.pixels().to_vec(),
+        labels: vec![0],
+        images: vec![0],
+    };
+    let images = train::images(&batch, input, Device::Cpu);
+    let raw = module.forward(&images, false).flatten(0, -1);
+    Embedding::from_raw(Vec::try_from(raw).unwrap()).unwrap()
+}
+
+fn networks() -> Vec<(Graph, Method)> {
+    let (relu, shared) = (Activation::Relu, Activation::SharedPrelu);
+    vec![
+        (dense(relu), Method::Percentile),
+        (dense(relu), Method::MeanSquaredError),
+        (dense(shared), Method::MeanSquaredError),
+        (sphereface20_with(relu), Method::MeanSquaredError),
+        (sphereface20_with(shared), Method::Percentile),
+    ]
+}
+
+#[test]
+fn the_door_computes_what_the_rounded_tensors_compute() {
+    for (graph, method) in networks() {
+        let quantized = Quantized::new(graph, method);
+        let (door, float) = (quantized.door(), quantized.module());
+        let rounded = quantized.module().quantized(quantized.scheme.clone());
+        for person in 100..104 {
+            let face = face(&quantized.input, person);
+            let found = door.embed(&face).unwrap().embedding;
+            let near = |module| {
+                embedding(module, &quantized.input, &face)
+                    .cosine(&found)
+                    .unwrap()
+            };
+            let (to_rounded, to_float) = (near(&rounded), near(&float));
+            let name = &quantized.graph.name;
+            assert!(to_rounded > 0.999, "{name} {method}: {to_rounded}");
+            assert!(to_float > 0.98, "{name} {method}: {to_float}");
+        }
+    }
+}
+
+#[test]
+fn bytes_are_a_quarter_of_the_floats() {
+    let quantized = Quantized::new(dense(Activation::Relu), Method::Percentile);
+    let precision = shared::bundle::Precision::F32;
+    let floats = export::onnx(&quantized.graph, &quantized.weights, precision);
+    let ratio = quantized.model().len() as f64 / floats.len() as f64;
+    assert!((0.24..0.32).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn onnx_checker_and_onnx_runtime_agree() {
+    let Some(python) = std::env::var_os("FACELATCH_PYTHON") else {
+        // Past the test's capture, so that a skipped test is seen.
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: FACELATCH_PYTHON names no Python with onnx and onnxruntime (`cargo xtask test` sets it)"
+        );
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name);
+    let write = |name: &str, numbers: &[f32]| {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+        std::fs::write(file(name), bytes).unwrap();
+    };
+    for (graph, method) in networks() {
+        let quantized = Quantized::new(graph, method);
+        let face = face(&quantized.input, 200);
+        write("input.f32", &quantized.input.prepare(&face).unwrap());
+        std::fs::write(file("model.onnx"), quantized.model()).unwrap();
+        let door = quantized.door().embed(&face).unwrap();
+        write("expected.f32", door.embedding.as_slice());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx_peer.py");
+        let files = ["model.onnx", "input.f32", "expected.f32"].map(file);
+        let ran = Command::new(&python)
+            .arg(script)
+            .args(files)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{}: {stderr}", quantized.graph.name);
+        let said: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        // Sums that lie between two bytes go to either.
+        let cosine = said["cosine"].as_f64().unwrap();
+        assert!(cosine > 0.999, "{}: {said}", quantized.graph.name);
+        assert_eq!(
+            (&said["opset"], &said["ir_version"]),
+            (&13.into(), &8.into())
+        );
+    }
+}
