@@ -1,6 +1,6 @@
 //! `quantize`: the network of a finished run in integers.
 
-use super::train::{cache, describe_points};
+use super::train::{cache, git_revision};
 use anyhow::{Context, ensure};
 use clap::Args;
 use host_trainer::checkpoint;
@@ -9,11 +9,12 @@ use host_trainer::dataset::loader::TrainingSet;
 use host_trainer::dataset::packed::PackedSet;
 use host_trainer::dataset::{held_out_people, prepare};
 use host_trainer::distill::Teacher;
+use host_trainer::evaluate::ENROLLED_PAIRS;
 use host_trainer::export::Weights;
 use host_trainer::measure::HeldOut;
 use host_trainer::native;
-use host_trainer::quantize::{Faces, Finish, Report, tuning};
-use host_trainer::report::run_info;
+use host_trainer::quantize::{Faces, Finish, REPORT_FILE, Report, tuning};
+use host_trainer::report::{OperatingPoint, run_info};
 use host_trainer::train::{CHECKPOINT, Job};
 use shared::bundle::Provenance;
 use std::collections::HashSet;
@@ -69,7 +70,7 @@ impl Quantize {
                 recipe_toml: recipe.to_toml(),
                 seed: info.seed,
                 data_digest: info.data_digest,
-                git_revision: super::train::git_revision(),
+                git_revision: git_revision(),
             },
             data,
             out,
@@ -175,32 +176,43 @@ impl Run<'_> {
 }
 
 fn say(report: &Report, out: &Path) {
+    let layers = report.scale_for_each_channel.join(", ");
     println!(
-        "float: EER {:.2} % on held-out people; {} faces to calibrate with; a scale for each channel: {}",
-        100.0 * report.float_eer,
+        "{} faces to calibrate with; a scale for each channel: {}\n\
+         held-out people, thresholds of {ENROLLED_PAIRS}; all pairs, bounds and thresholds are in {}\n\
+         floats: EER {:.2} %; {}",
         report.faces,
-        match report.scale_for_each_channel.as_slice() {
-            [] => "no layer".into(),
-            layers => layers.join(", "),
-        }
+        if layers.is_empty() {
+            "no layer"
+        } else {
+            &layers
+        },
+        out.join(REPORT_FILE).display(),
+        100.0 * report.float_eer,
+        fnmrs(&report.float_operating_points),
     );
-    describe_points(&report.float_operating_points);
     for way in &report.ways {
         println!(
-            "integers, {}: EER {:.2} %; cosine to float {:.4} mean, {:.4} first percentile on held-out people, \
-             {:.4} and {:.4} on others trained on",
+            "integers, {}: EER {:.2} %; {}; cosine to the floats {:.4} mean, {:.4} first percentile \
+             (others trained on: {:.4}, {:.4})",
             way.way,
             100.0 * way.eer,
+            fnmrs(&way.operating_points),
             way.held_out_people.mean,
             way.held_out_people.first_percentile,
             way.trained_people.mean,
             way.trained_people.first_percentile,
         );
-        describe_points(&way.operating_points);
     }
     let kept = report.ways.last().map_or("", |way| &way.way);
-    println!(
-        "kept: {kept}; bundle {}",
-        out.join("model-int8.bundle").display()
-    );
+    let bundle = out.join("model-int8.bundle");
+    println!("kept: {kept}; bundle {}", bundle.display());
+}
+
+/// FNMR at each power of ten that the pairs carry.
+fn fnmrs(points: &[OperatingPoint]) -> String {
+    let is_decade = |fmr: f64| (fmr.log10() - fmr.log10().round()).abs() < 1e-9;
+    let decades = points.iter().filter(|point| is_decade(point.fmr));
+    let told = decades.map(|p| format!("{:.2} % at FMR {:e}", 100.0 * p.fnmr, p.fmr));
+    format!("FNMR {}", told.collect::<Vec<_>>().join(", "))
 }

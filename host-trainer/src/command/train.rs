@@ -230,13 +230,6 @@ fn info(
     }
 }
 
-pub(super) fn describe_points(points: &[report::OperatingPoint]) {
-    println!("thresholds of {ENROLLED_PAIRS} ({CAVEAT}):");
-    for point in points {
-        println!("{}", error_rates(point));
-    }
-}
-
 fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
     println!(
         "held-out people: EER {:.2} % ({} genuine, {} impostor pairs); raw pixels {:.1} %; \
@@ -248,7 +241,10 @@ fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
         evaluation.float_vs_quantized.cosine_mean,
         evaluation.float_vs_quantized.cosine_min,
     );
-    describe_points(&evaluation.operating_points);
+    println!("thresholds of {ENROLLED_PAIRS} ({CAVEAT}):");
+    for point in &evaluation.operating_points {
+        println!("{}", error_rates(point));
+    }
     println!(
         "{:.0} images/s, {:.0} s of training; bundle {}, report {}",
         info.images_per_s,

@@ -5,7 +5,7 @@
 use super::Weights;
 use super::onnx::{Window, Writer};
 use crate::backbone::graph::{Activation, Graph, Node, Op};
-use crate::quantize::{Affine, QuantizeError, Scheme, Value};
+use crate::quantize::{Affine, IntegerLayer, QuantizeError, Scheme, Value};
 use shared::bundle::Precision;
 
 /// An ONNX model (opset 13, IR version 8) as [`super::onnx`] gives it, in integers.
@@ -141,43 +141,62 @@ impl Int8<'_> {
         window: &Window,
     ) -> Result<String, QuantizeError> {
         let layer = self.scheme.layer(self.graph, self.weights, i)?;
-        let (name, channels) = (node.name.as_str(), layer.bias.len() as i64);
-        let row = layer.bytes.len() as i64 / channels / window.kernel.pow(2);
-        let shape = [channels, row, window.kernel, window.kernel];
-        let weight = self
-            .writer
-            .bytes(&format!("{name}.weight"), &shape, &layer.bytes);
-        let bias = |writer: &mut Writer, shape: &[i64]| {
-            writer.integers(&format!("{name}.bias"), shape, &layer.bias)
-        };
         let taken = self.affine(node.inputs[0]).expect("layers take bytes");
+        match self.scheme.requantized(self.graph, i) {
+            None => Ok(self.sums(&node.name, &layer, (input, taken), window)),
+            Some(given) => {
+                let value = self.requantized(&node.name, &layer, [taken, given], input, window);
+                Ok(self.with_relu(i, value, given))
+            }
+        }
+    }
+
+    /// A layer whose sums become floats, with a scale for each channel.
+    fn sums(
+        &mut self,
+        name: &str,
+        layer: &IntegerLayer,
+        (input, taken): (&str, Affine),
+        window: &Window,
+    ) -> String {
+        let weight = self.weight(name, layer, window);
+        let [_, zero] = self.constants(&format!("{name}.input"), taken);
+        let writer = &mut self.writer;
+        let weight_zero = writer.bytes(&format!("{name}.weight.zero"), &[], &[0]);
+        let inputs = [input, &weight, &zero, &weight_zero];
+        let sums = writer.conv(&format!("{name}.sums"), "ConvInteger", &inputs, window);
+        let shape = [1, layer.bias.len() as i64, 1, 1];
+        let bias = writer.integers(&format!("{name}.bias"), &shape, &layer.bias);
+        let biased = writer.node(&format!("{name}.biased"), "Add", &[&sums, &bias], vec![]);
+        // Multiplied here, so that no runtime chooses an order.
+        let scales: Vec<f32> = layer.scales.iter().map(|s| s * taken.scale).collect();
+        let len = [scales.len() as i64];
+        let scales = writer.floats(&format!("{name}.scale"), &len, &scales);
+        writer.dequantize_channels(name, &[&biased, &scales])
+    }
+
+    /// A layer whose sums become bytes.
+    fn requantized(
+        &mut self,
+        name: &str,
+        layer: &IntegerLayer,
+        [taken, given]: [Affine; 2],
+        input: &str,
+        window: &Window,
+    ) -> String {
+        let weight = self.weight(name, layer, window);
         let [scale, zero] = self.constants(&format!("{name}.input"), taken);
-        let Some(given) = self.given(i) else {
-            let weight_zero = self.writer.bytes(&format!("{name}.weight.zero"), &[], &[0]);
-            let inputs = [input, weight.as_str(), &zero, &weight_zero];
-            let sums = format!("{name}.sums");
-            let sums = self.writer.conv(&sums, "ConvInteger", &inputs, window);
-            let bias = bias(&mut self.writer, &[1, channels, 1, 1]);
-            let biased = format!("{name}.biased");
-            let biased = self.writer.node(&biased, "Add", &[&sums, &bias], vec![]);
-            // Multiplied here, so that no runtime chooses an order.
-            let scales: Vec<f32> = layer.scales.iter().map(|s| s * taken.scale).collect();
-            let len = [scales.len() as i64];
-            let scales = self.writer.floats(&format!("{name}.scale"), &len, &scales);
-            return Ok(self.writer.dequantize_channels(name, &[&biased, &scales]));
-        };
-        let shape: &[i64] = match layer.scales.len() {
-            1 => &[],
-            _ => &[channels],
-        };
-        let weight_scale = format!("{name}.weight.scale");
-        let weight_scale = self.writer.floats(&weight_scale, shape, &layer.scales);
-        let zeros = vec![0; layer.scales.len()];
-        let weight_zero = self
-            .writer
-            .bytes(&format!("{name}.weight.zero"), shape, &zeros);
         let [out_scale, out_zero] = self.constants(&format!("{name}.output"), given);
-        let bias = bias(&mut self.writer, &[channels]);
+        let writer = &mut self.writer;
+        let scales = layer.scales.len();
+        let len = [scales as i64];
+        // One is written as a number, not as a list of one.
+        let shape: &[i64] = if scales == 1 { &[] } else { &len };
+        let weight_scale = format!("{name}.weight.scale");
+        let weight_scale = writer.floats(&weight_scale, shape, &layer.scales);
+        let weight_zero = writer.bytes(&format!("{name}.weight.zero"), shape, &vec![0; scales]);
+        let channels = [layer.bias.len() as i64];
+        let bias = writer.integers(&format!("{name}.bias"), &channels, &layer.bias);
         let inputs = [
             input,
             &scale,
@@ -189,27 +208,27 @@ impl Int8<'_> {
             &out_zero,
             &bias,
         ];
-        let value = self.writer.conv(name, "QLinearConv", &inputs, window);
-        if self.scheme.values[i] == Value::Inner && given.zero_point != -128 {
-            // The byte 0 is not the least here, so the ends of the bytes cut nothing off.
-            let cut_off = format!("{name}.relu");
-            return Ok(self
-                .writer
-                .node(&cut_off, "Max", &[&value, &out_zero], vec![]));
-        }
-        Ok(value)
+        writer.conv(name, "QLinearConv", &inputs, window)
     }
 
-    /// The bytes that a layer's sums go into: its own, or those of the Relu computed with it.
-    fn given(&self, i: usize) -> Option<Affine> {
-        match self.scheme.values[i] {
-            Value::Inner => {
-                let mut users = self.graph.nodes.iter();
-                let user = users.position(|n| n.inputs.contains(&i));
-                self.affine(user.expect("an activation takes it"))
-            }
-            _ => self.affine(i),
+    fn weight(&mut self, name: &str, layer: &IntegerLayer, window: &Window) -> String {
+        let channels = layer.bias.len() as i64;
+        let row = layer.bytes.len() as i64 / channels / window.kernel.pow(2);
+        let shape = [channels, row, window.kernel, window.kernel];
+        self.writer
+            .bytes(&format!("{name}.weight"), &shape, &layer.bytes)
+    }
+
+    /// The Relu that a layer is computed with, where the ends of the bytes are not those of the Relu.
+    fn with_relu(&mut self, i: usize, value: String, given: Affine) -> String {
+        if self.scheme.values[i] != Value::Inner || given.zero_point == -128 {
+            return value;
         }
+        let name = format!("{}.relu", self.graph.nodes[i].name);
+        let zero = self
+            .writer
+            .bytes(&format!("{name}.zero"), &[], &[given.zero_point]);
+        self.writer.node(&name, "Max", &[&value, &zero], vec![])
     }
 
     /// A value in floats.

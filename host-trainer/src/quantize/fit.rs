@@ -16,7 +16,7 @@ const FACES: usize = 32;
 /// Faces that a network sees at once.
 const BATCH: usize = 16;
 /// A layer whose weights, rounded alone and with one scale, take more than this from the mean
-/// cosine gets a scale for each channel, which tract does not fuse.
+/// cosine gets a scale for each channel, which tract does not fuse, if that halves the loss.
 const MOST_LOST: f64 = 2e-3;
 
 /// Embeddings of two forms of one network for the same faces.
@@ -63,14 +63,16 @@ pub fn fit(
     let module = || Module::with_weights(graph.clone(), weights, Device::Cpu);
     let float = embeddings(&module(), input, faces);
     let candidates = weighted(graph).filter(|(i, _)| layout.kinds[*i] != Kind::Float);
-    let lost = |i: usize| {
-        let rounded = module().quantized(Scheme::of_one_layer(graph, weights, i));
+    let lost = |i: usize, each_channel: bool| {
+        let scheme = Scheme::of_one_layer(graph, weights, i, each_channel);
+        let rounded = module().quantized(scheme);
         1.0 - agreement(&float, &embeddings(&rounded, input, faces)).mean
     };
-    let needy: Vec<usize> = candidates
-        .map(|(i, _)| i)
-        .filter(|i| lost(*i) > MOST_LOST)
-        .collect();
+    let is_needy = |i: &usize| {
+        let with_one = lost(*i, false);
+        with_one > MOST_LOST && lost(*i, true) < with_one / 2.0
+    };
+    let needy: Vec<usize> = candidates.map(|(i, _)| i).filter(is_needy).collect();
     of(&needy)
 }
 

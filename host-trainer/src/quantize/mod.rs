@@ -22,6 +22,7 @@ pub use finish::{Faces, Figures, Finish, FinishError, REPORT_FILE, Report};
 pub use fit::{Agreement, fit};
 pub use histogram::Method;
 pub use layout::{Kind, Layout, quantizable};
+pub(crate) use scheme::IntegerLayer;
 pub use scheme::{Layer, Scheme, Value};
 pub use tune::{tune, tuning};
 

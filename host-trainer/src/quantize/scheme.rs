@@ -9,8 +9,8 @@ use tch::{Kind as Numbers, Tensor};
 /// What a step of a layer's sums may be in steps of its output. Below, the multiplier's shift is
 /// longer than the sum; above, one step of the sum jumps over most of the output's bytes.
 const REQUANTIZATION: [f64; 2] = [1.0 / (1_u64 << 30) as f64, 64.0];
-/// Shares of the largest weight that are tried as the end of a layer's weights.
-const WEIGHT_ENDS: usize = 60;
+/// Ends of a layer's weights that are tried, each two hundredths shorter than the one before.
+const WEIGHT_ENDS: usize = 25;
 
 /// What becomes of a node's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +30,19 @@ pub enum Value {
 pub struct Layer {
     /// One for all weights, or one for each output channel.
     pub scales: Vec<f32>,
+}
+
+impl Layer {
+    fn new(node: &Node, weights: &[f32], each_channel: bool) -> Self {
+        let scales = match node.op {
+            Op::Conv { output, .. } | Op::Linear { output, .. } if each_channel => output as usize,
+            _ => 1,
+        };
+        let rows = weights.chunks_exact(weights.len() / scales);
+        Self {
+            scales: rows.map(weight_scale).collect(),
+        }
+    }
 }
 
 /// Of a graph without norms.
@@ -81,23 +94,20 @@ impl Scheme {
             let own = finite(node, weights)?;
             // A scale for each channel costs nothing where sums become floats.
             let each = layout.kinds[i] == Kind::Float || per_channel.contains(&i);
-            let scales = if each { channels(node) } else { 1 };
-            let rows = own.chunks_exact(own.len() / scales);
-            let scales = rows.map(weight_scale).collect();
-            layers.insert(i, Layer { scales });
+            layers.insert(i, Layer::new(node, own, each));
         }
         let scheme = Self { values, layers };
         scheme.check(graph, weights)?;
         Ok(scheme)
     }
 
-    /// Nothing rounded but the weights of one node, with one scale.
-    pub(super) fn of_one_layer(graph: &Graph, weights: &Weights, node: usize) -> Self {
+    /// Nothing rounded but the weights of one node, with one scale or one for each channel.
+    pub(super) fn of_one_layer(graph: &Graph, weights: &Weights, node: usize, each: bool) -> Self {
         let own = &weights[&format!("{}.weight", graph.nodes[node].name)];
-        let scales = vec![weight_scale(own)];
+        let layer = Layer::new(&graph.nodes[node], own, each);
         Self {
             values: vec![Value::Inner; graph.nodes.len()],
-            layers: BTreeMap::from([(node, Layer { scales })]),
+            layers: BTreeMap::from([(node, layer)]),
         }
     }
 
@@ -119,8 +129,9 @@ impl Scheme {
         }
     }
 
-    /// The bytes that a layer's sums are rounded to, if they are.
-    fn requantized(&self, graph: &Graph, node: usize) -> Option<Affine> {
+    /// The bytes that a layer's sums are rounded to, if they are: its own, or those of the Relu
+    /// that is computed with it.
+    pub(crate) fn requantized(&self, graph: &Graph, node: usize) -> Option<Affine> {
         match self.values[node] {
             Value::Inner => {
                 let user = graph.nodes.iter().position(|n| n.inputs.contains(&node));
@@ -226,13 +237,6 @@ pub(super) fn weighted(graph: &Graph) -> impl Iterator<Item = (usize, &Node)> {
     nodes.filter(move |(_, node)| has_weights(node))
 }
 
-fn channels(node: &Node) -> usize {
-    match node.op {
-        Op::Conv { output, .. } | Op::Linear { output, .. } => output as usize,
-        _ => 1,
-    }
-}
-
 fn finite<'a>(node: &Node, weights: &'a Weights) -> Result<&'a [f32], QuantizeError> {
     let own = &weights[&format!("{}.weight", node.name)];
     match own.iter().position(|w| !w.is_finite()) {
@@ -259,7 +263,7 @@ fn weight_scale(weights: &[f32]) -> f32 {
         };
         weights.iter().map(of).sum()
     };
-    let tried = (0..WEIGHT_ENDS).map(|i| most / 127.0 * (1.0 - i as f32 / 100.0));
+    let tried = (0..WEIGHT_ENDS).map(|i| most / 127.0 * (1.0 - i as f32 / 50.0));
     let errors = tried.map(|scale| (error(scale), scale));
     let least = errors.min_by(|a, b| a.0.total_cmp(&b.0));
     least.expect("some are tried").1
