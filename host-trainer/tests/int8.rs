@@ -16,6 +16,7 @@ use host_trainer::export::{self, Weights, folded};
 use host_trainer::quantize::{Layout, Method, Scheme, calibrate, fit, tune, tuning};
 use host_trainer::train::{self, Job};
 use shared::align::AlignedFace;
+use shared::bundle::{Bundle, Manifest, Precision, Provenance, SelfTestFace};
 use shared::embedding::Embedding;
 use shared::preprocess::InputSpec;
 use std::io::Write;
@@ -199,10 +200,58 @@ fn gradients_pass_the_rounding_and_end_where_a_number_is_cut_off() {
     assert_eq!(gradient(10.0)[0], 0.0);
 }
 
+/// A bundle whose self-test faces were embedded here.
+fn bundle(quantized: &Quantized) -> Bundle {
+    let door = quantized.door();
+    let recorded = |person| {
+        let face = face(&quantized.input, person);
+        SelfTestFace::new(&face, door.embed(&face).unwrap().embedding)
+    };
+    let manifest = Manifest {
+        backbone: quantized.graph.name.clone(),
+        precision: Precision::Int8,
+        input: quantized.input.clone(),
+        embedding_len: quantized.graph.embedding_len() as u32,
+        mirror_sum: false,
+        model_digest: door.model(),
+        operating_points: vec![],
+        self_test: (100..108).map(recorded).collect(),
+        provenance: Provenance::default(),
+    };
+    Bundle::new(manifest, quantized.model()).unwrap()
+}
+
+#[test]
+fn another_processor_gives_the_same_bits() {
+    let Some(door) = std::env::var_os("FACELATCH_OTHER_DOOR") else {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: FACELATCH_OTHER_DOOR names no edge-runtime for another processor (docs/training.md)"
+        );
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("int8.bundle");
+    for activation in [Activation::Relu, Activation::SharedPrelu] {
+        let quantized = Quantized::new(dense(activation), Method::MeanSquaredError);
+        edge_runtime::bundle::write(&path, &bundle(&quantized)).unwrap();
+        let mut command = Command::new(&door);
+        command.args(["selftest", "--json", "--bundle"]).arg(&path);
+        let ran = command.output().unwrap();
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{stderr}");
+        let said: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        assert_eq!(
+            (&said["faces"], &said["largest_difference"]),
+            (&8.into(), &0.0.into())
+        );
+    }
+}
+
 #[test]
 fn bytes_are_a_quarter_of_the_floats() {
     let quantized = Quantized::new(dense(Activation::Relu), Method::Percentile);
-    let precision = shared::bundle::Precision::F32;
+    let precision = Precision::F32;
     let floats = export::onnx(&quantized.graph, &quantized.weights, precision);
     let ratio = quantized.model().len() as f64 / floats.len() as f64;
     assert!((0.24..0.32).contains(&ratio), "{ratio}");
