@@ -1,9 +1,9 @@
 //! After a training: the network in integers, by both ways of calibration and fine-tuned if that is
 //! asked for, measured in the door's runtime.
 
-use super::fit::{agreement, embeddings};
-use super::{Agreement, Calibration, Layout, Method, QuantizeError, Scheme};
-use super::{calibrate, fit, tune};
+use super::fit::{agreement, embeddings, needy};
+use super::{Agreement, Layout, Method, QuantizeError, Scheme};
+use super::{calibrate, tune};
 use crate::backbone::Module;
 use crate::backbone::graph::Graph;
 use crate::config::Recipe;
@@ -158,8 +158,14 @@ impl Finish<'_> {
             measured: &self.bundler().measure(&graph, &model)?,
         };
         let mut tried = vec![];
+        let scheme = |method, needy: &[usize]| {
+            Scheme::new(&graph, &weights, &layout, &calibration, method, needy)
+        };
+        // Weights that no integer holds are found before they are computed with.
+        scheme(Method::Percentile, &[])?;
+        let needy = needy((&graph, &weights), &input, &layout, &self.faces.calibrate);
         for method in Method::ALL {
-            let scheme = way.calibrated(&weights, &layout, &calibration, method)?;
+            let scheme = scheme(method, &needy)?;
             tried.push(way.measured(method.to_string(), &weights, scheme)?);
         }
         let nearness = |tried: &Tried| tried.figures.trained_people.mean;
@@ -216,18 +222,6 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
-    fn calibrated(
-        &self,
-        weights: &Weights,
-        layout: &Layout,
-        calibration: &Calibration,
-        method: Method,
-    ) -> Result<Scheme, QuantizeError> {
-        let faces = &self.finish.faces.calibrate;
-        let network = (self.graph, weights);
-        fit(network, self.input, layout, calibration, method, faces)
-    }
-
     fn measured(
         &self,
         way: String,

@@ -54,11 +54,19 @@ pub fn fit(
     method: Method,
     faces: &[AlignedFace],
 ) -> Result<Scheme, QuantizeError> {
-    let of = |per_channel: &[usize]| {
-        Scheme::new(graph, weights, layout, calibration, method, per_channel)
-    };
     // Weights that are no numbers are found before they are computed with.
-    of(&[])?;
+    Scheme::new(graph, weights, layout, calibration, method, &[])?;
+    let needy = needy((graph, weights), input, layout, faces);
+    Scheme::new(graph, weights, layout, calibration, method, &needy)
+}
+
+/// Layers that get a scale for each channel, by measurement; no matter how activations are rounded.
+pub(super) fn needy(
+    (graph, weights): (&Graph, &Weights),
+    input: &InputSpec,
+    layout: &Layout,
+    faces: &[AlignedFace],
+) -> Vec<usize> {
     let faces = &faces[..faces.len().min(FACES)];
     let module = || Module::with_weights(graph.clone(), weights, Device::Cpu);
     let float = embeddings(&module(), input, faces);
@@ -72,8 +80,7 @@ pub fn fit(
         let with_one = lost(*i, false);
         with_one > MOST_LOST && lost(*i, true) < with_one / 2.0
     };
-    let needy: Vec<usize> = candidates.map(|(i, _)| i).filter(is_needy).collect();
-    of(&needy)
+    candidates.map(|(i, _)| i).filter(is_needy).collect()
 }
 
 /// Raw embeddings of faces, `[N, D]`, on the CPU.
