@@ -217,6 +217,7 @@ fn bundle(quantized: &Quantized) -> Bundle {
         operating_points: vec![],
         self_test: (100..108).map(recorded).collect(),
         provenance: Provenance::default(),
+        comparable: vec![],
     };
     Bundle::new(manifest, quantized.model()).unwrap()
 }

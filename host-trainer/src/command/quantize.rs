@@ -67,7 +67,8 @@ impl Quantize {
             set: Arc::new(set),
             provenance: &Provenance {
                 recipe: info.recipe,
-                recipe_toml: recipe.to_toml(),
+                // As it was trained, so that the bundle goes with those of the run.
+                recipe_toml: info.recipe_toml,
                 seed: info.seed,
                 data_digest: info.data_digest,
                 git_revision: git_revision(),

@@ -9,7 +9,7 @@ use crate::backbone::graph::Graph;
 use crate::config::Recipe;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::export::{self, Weights, folded};
-use crate::measure::{Bundler, HeldOut, MeasureError, Measured, reported};
+use crate::measure::{HeldOut, MeasureError, Measured, Measuring, reported};
 use crate::report::OperatingPoint;
 use crate::train::{Job, TrainError};
 use edge_runtime::atomic_file::{self, WriteError};
@@ -129,8 +129,12 @@ pub struct Report {
 struct Tried {
     figures: Figures,
     scheme: Scheme,
-    model: Vec<u8>,
     measured: Measured,
+}
+
+fn points(measured: &Measured) -> Vec<OperatingPoint> {
+    let points = &measured.manifest.operating_points;
+    points.iter().map(reported).collect()
 }
 
 impl Finish<'_> {
@@ -150,12 +154,13 @@ impl Finish<'_> {
         let float = Module::with_weights(graph.clone(), &weights, Device::Cpu);
         let calibration = calibrate(&float, &input, &layout, &self.faces.calibrate)?;
         let model = export::onnx(&graph, &weights, Precision::F32);
+        let measured = self.measuring().measure(&graph, model, Precision::F32)?;
         let way = Way {
             finish: self,
             graph: &graph,
             input: &input,
             float: embeddings(&float, &input, &self.faces.choose),
-            measured: &self.bundler().measure(&graph, &model)?,
+            measured: &measured,
         };
         let mut tried = vec![];
         let scheme = |method, needy: &[usize]| {
@@ -179,12 +184,11 @@ impl Finish<'_> {
         self.write(&graph, way.measured, tried)
     }
 
-    fn bundler(&self) -> Bundler<'_> {
-        Bundler {
+    fn measuring(&self) -> Measuring<'_> {
+        Measuring {
             recipe: self.recipe,
             held_out: self.held_out,
             provenance: self.provenance,
-            out: self.out,
         }
     }
 
@@ -196,12 +200,11 @@ impl Finish<'_> {
     ) -> Result<Report, FinishError> {
         let ways = tried.iter().map(|t| t.figures.clone()).collect();
         let kept = tried.pop().expect("two were tried");
-        let model = (kept.model, Precision::Int8);
-        self.bundler().write(graph, model, &kept.measured, STEM)?;
+        kept.measured.write(self.out, STEM)?;
         let report = Report {
             faces: self.faces.calibrate.len(),
             float_eer: float.scores.eer(),
-            float_operating_points: float.points.iter().map(reported).collect(),
+            float_operating_points: points(float),
             ways,
             scale_for_each_channel: kept.scheme.needy(graph),
         };
@@ -229,7 +232,8 @@ impl Way<'_> {
         scheme: Scheme,
     ) -> Result<Tried, FinishError> {
         let model = export::int8(self.graph, weights, &scheme)?;
-        let measured = self.finish.bundler().measure(self.graph, &model)?;
+        let measuring = self.finish.measuring();
+        let measured = measuring.measure(self.graph, model, Precision::Int8)?;
         let rounded = Module::with_weights(self.graph.clone(), weights, Device::Cpu)
             .quantized(scheme.clone());
         let faces = &self.finish.faces.choose;
@@ -238,12 +242,11 @@ impl Way<'_> {
             trained_people: agreement(&self.float, &embeddings(&rounded, self.input, faces)),
             held_out_people: Agreement::of(measured.cosines(self.measured)),
             eer: measured.scores.eer(),
-            operating_points: measured.points.iter().map(reported).collect(),
+            operating_points: points(&measured),
         };
         Ok(Tried {
             figures,
             scheme,
-            model,
             measured,
         })
     }

@@ -3,11 +3,12 @@
 use super::{recipe, stderr, train, trainer};
 use std::path::{Path, PathBuf};
 
-/// SphereFace-20 with Relu, trained for two steps.
+/// A small LatchNet, trained for two steps.
 fn dense(dir: &Path, more: &str) -> PathBuf {
     recipe(dir, |r| {
         let mut table: toml::Table = r.parse().unwrap();
-        let backbone = "name = \"sphereface20\"\nactivation = \"relu\"";
+        let backbone = "name = \"latchnet\"\nstem = 8\nchannels = [8, 16, 24]\nblocks = [1, 1, 1]\n\
+                        head = 32\nembedding_len = 16\nactivation = \"shared-prelu\"";
         table["backbone"] = toml::Value::Table(backbone.parse().unwrap());
         let training = table["training"].as_table_mut().unwrap();
         training.insert("steps".into(), 2.into());

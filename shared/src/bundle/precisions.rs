@@ -14,6 +14,7 @@ impl Precision {
         match self {
             Self::F32 => "f32",
             Self::Int8Weights => "int8-weights",
+            Self::Int8 => "int8",
         }
     }
 }
