@@ -151,18 +151,23 @@ pub fn import(
         input,
     } = described;
     let mut model = capped_file::read(onnx, Kind::Bundle.max_len() as u64)?;
+    let load = |model: &[u8]| {
+        let network = Network::from_onnx(model, &input, embedding_len as usize, mirror_sum);
+        network.map_err(|source| ImportError::Network {
+            onnx: onnx.into(),
+            file: file.into(),
+            source,
+        })
+    };
+    // As it is first: what is wrong with it is told of the file that the user has.
+    let mut network = load(&model)?;
     if precision == Precision::Int8Weights {
         model = quantize(&model).map_err(|source| ImportError::Quantize {
             onnx: onnx.into(),
             source,
         })?;
+        network = load(&model)?;
     }
-    let network = Network::from_onnx(&model, &input, embedding_len as usize, mirror_sum);
-    let network = network.map_err(|source| ImportError::Network {
-        onnx: onnx.into(),
-        file: file.into(),
-        source,
-    })?;
     let set = folder_set(folders, input.template, cache)?;
     let operating_points = door_thresholds(&network, &HeldOut::all(&set))?;
     if is_blind(&operating_points) {

@@ -156,6 +156,7 @@ fn optimize(
         model.set_input_fact(0, f32::fact(shape).into())?;
         let typed = model.into_typed()?;
         check_sizes(&typed)?;
+        check_outputs(&typed)?;
         let optimized = typed.into_optimized()?;
         // With what padding and the like need between.
         check_sizes(&optimized)?;
@@ -165,6 +166,18 @@ fn optimize(
     let zeros = vec![0.0; shape.iter().product()];
     let outputs = run(&plan, &shape, &zeros).map_err(unsupported)?;
     Ok((plan, outputs.iter().map(Vec::len).collect()))
+}
+
+/// Floats, and as many each time.
+fn check_outputs(model: &TypedModel) -> TractResult<()> {
+    for output in model.output_outlets()? {
+        let (name, fact) = (&model.node(output.node).name, model.outlet_fact(*output)?);
+        let (kind, shape) = (fact.datum_type, &fact.shape);
+        if kind != f32::datum_type() || shape.as_concrete().is_none() {
+            bail!("node {name:?} gives {kind:?} of shape {shape:?}, expected F32 of a known shape");
+        }
+    }
+    Ok(())
 }
 
 /// An order of dimensions that names one twice would keep tract busy until no memory is left.

@@ -27,7 +27,9 @@ fn relocks_in_time_while_frames_go_on() {
         })
         .collect();
     assert!(later.len() > 2, "{}", later.len());
-    assert!(later.iter().all(|lock| *lock == LockState::Locked));
+    // The first may have been decided upon before, and told after.
+    let mut later = later.into_iter().skip(1);
+    assert!(later.all(|lock| lock == LockState::Locked));
 }
 
 #[test]

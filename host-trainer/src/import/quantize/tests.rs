@@ -5,6 +5,7 @@ use crate::dataset::synthetic_face;
 use crate::export;
 use crate::generator::Generator;
 use edge_runtime::network::{Network, NetworkError};
+use shared::align::AlignTemplate;
 use shared::bundle::Precision;
 use shared::preprocess::InputSpec;
 use tch::Device;
@@ -14,7 +15,7 @@ const LEN: usize = 32;
 
 /// A network of floats as others export it.
 fn foreign() -> ModelProto {
-    let graph = mobilefacenet(0.125, LEN as i64, Activation::Prelu);
+    let graph = mobilefacenet(0.5, LEN as i64, Activation::Prelu);
     let module = Module::new(graph.clone(), Device::Cpu, &Generator::seeded(5));
     let model = export::onnx(&graph, &export::weights(&module), Precision::F32);
     ModelProto::decode(model.as_slice()).unwrap()
@@ -25,8 +26,8 @@ fn graph(model: &mut ModelProto) -> &mut GraphProto {
 }
 
 fn load(model: &[u8]) -> Result<Network, NetworkError> {
-    let template = mobilefacenet(0.125, LEN as i64, Activation::Prelu).template();
-    Network::from_onnx(model, &InputSpec::rgb_128(template), LEN, false)
+    let input = InputSpec::rgb_128(AlignTemplate::Arcface112x112);
+    Network::from_onnx(model, &input, LEN, false)
 }
 
 fn cosine(a: &Network, b: &Network) -> f32 {
@@ -40,13 +41,13 @@ fn a_quarter_of_the_size_gives_nearly_the_same() {
     let float = foreign().encode_to_vec();
     let quantized = quantize(&float).unwrap();
     assert!(
-        (quantized.len() as f64) < 0.45 * float.len() as f64,
+        (quantized.len() as f64) < 0.35 * float.len() as f64,
         "{} of {}",
         quantized.len(),
         float.len()
     );
     let cosine = cosine(&load(&float).unwrap(), &load(&quantized).unwrap());
-    assert!((0.999..0.999_999_9).contains(&cosine), "{cosine}");
+    assert!((0.99..0.999_999_9).contains(&cosine), "{cosine}");
 }
 
 /// The same with three linear layers behind it, their weights as the operators may have them.
@@ -121,7 +122,7 @@ fn weights_of_linear_layers_have_a_scale_for_each_output() {
     assert_eq!(scales("constant/int8.1"), Some(vec![32]));
     assert!(graph.node.iter().all(|n| n.name != "constant"));
     let cosine = cosine(&load(&float).unwrap(), &load(&quantized).unwrap());
-    assert!((0.999..0.999_999_9).contains(&cosine), "{cosine}");
+    assert!((0.99..0.999_999_9).contains(&cosine), "{cosine}");
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn what_cannot_be_quantized_is_told_by_its_node() {
         |m| {
             graph(m).initializer[0].raw_data.pop();
         },
-        &["node \"conv1\"", "shape [8, 3, 3, 3] says otherwise"],
+        &["node \"conv1\"", "shape [32, 3, 3, 3] says otherwise"],
     );
     check(
         |m| {
@@ -159,7 +160,6 @@ fn what_cannot_be_quantized_is_told_by_its_node() {
             tensor.external_data = vec![StringStringEntryProto {
                 key: "location".into(),
                 value: "weights.bin".into(),
-                ..StringStringEntryProto::default()
             }];
             tensor.raw_data.clear();
         },
@@ -220,5 +220,4 @@ fn what_does_not_run_is_told_by_its_node() {
         },
         &["conv1.weight", "another file"],
     );
-    check(|m| m.opset_import.clear(), &["opset"]);
 }
