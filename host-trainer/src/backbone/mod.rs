@@ -39,7 +39,7 @@ pub enum BackboneConfig {
         /// After each convolution but the linear ones.
         activation: Activation,
     },
-    /// [`latchnet`].
+    /// [`latchnet()`].
     Latchnet {
         /// Channels of the stem, 8 to 1024.
         stem: i64,
