@@ -63,6 +63,13 @@ def median_ms(path, seconds):
     return statistics.median(times)
 
 
+def is_float(path):
+    import onnx
+
+    nodes = onnx.load(path).graph.node
+    return not any("Integer" in n.op_type or "QLinear" in n.op_type for n in nodes)
+
+
 def quantized(path, folder):
     """The path of the peer's own 8-bit form: weights by channel, activations unsigned."""
     from onnxruntime import quantization
@@ -119,7 +126,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         if args.int8:
-            for path in args.models:
+            for path in filter(is_float, args.models):
                 int8 = median_ms(quantized(path, folder), args.seconds)
                 said["median_ms"][f"{path.stem}/int8"] = int8
         if args.layers:

@@ -4,6 +4,7 @@
 use crate::evaluate::enrolled_pairs_across;
 use crate::measure::{HeldOut, MeasureError, embed, thresholds};
 use crate::operating_point::operating_points;
+use edge_runtime::bundle::{SelfTestError, self_test};
 use edge_runtime::network::Network;
 use shared::bundle::{Bundle, BundleError, Comparable, Manifest, Precision};
 use shared::digest::Digest;
@@ -35,6 +36,14 @@ pub enum CombineError {
         first: PathBuf,
         /// One with another detector.
         other: PathBuf,
+    },
+    /// A network that is not what it was.
+    #[error("{}: {source}", path.display())]
+    SelfTest {
+        /// The bundle.
+        path: PathBuf,
+        /// How it failed.
+        source: SelfTestError,
     },
     /// A network that does not run, or people who are too few.
     #[error(transparent)]
@@ -110,8 +119,12 @@ pub fn combine(
     // Before it is measured, which takes minutes.
     together(&parts)?;
     let mut embeddings = Vec::new();
-    for (_, part) in &parts {
+    for (path, part) in &parts {
         let network = Network::load(part).map_err(MeasureError::from)?;
+        self_test(&network, part.manifest()).map_err(|source| CombineError::SelfTest {
+            path: path.to_path_buf(),
+            source,
+        })?;
         embeddings.push(embed(&network, held_out)?);
     }
     let people = held_out.people();

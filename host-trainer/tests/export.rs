@@ -3,40 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{ask, peer, with_statistics};
 use edge_runtime::network::Network;
 use host_trainer::backbone::graph::{Activation, Graph};
 use host_trainer::backbone::{Module, mobilefacenet, sphereface20};
 use host_trainer::dataset::loader::Batch;
 use host_trainer::dataset::synthetic::{Identity, render};
-use host_trainer::generator::Generator;
 use host_trainer::{export, train};
 use shared::align::{AlignedFace, RgbImage, align};
 use shared::bundle::Precision;
 use shared::embedding::Embedding;
 use shared::preprocess::{InputSpec, PixelOrder};
-use std::io::Write;
-use std::path::Path;
-use std::process::Command;
 use tch::{Device, Kind, Tensor};
-
-/// A module whose norms have statistics and whose slopes differ, as after a training.
-fn module(graph: Graph) -> Module {
-    let generator = Generator::seeded(11);
-    let module = Module::new(graph, Device::Cpu, &generator);
-    let _guard = tch::no_grad_guard();
-    for (name, tensor) in module.tensors() {
-        let drawn = Tensor::rand(tensor.size(), (Kind::Float, Device::Cpu));
-        let mut tensor = tensor.shallow_clone();
-        match name.rsplit('.').next() {
-            Some("running_mean" | "bias") => tensor.copy_(&((drawn - 0.5) * 0.2)),
-            Some("running_var") => tensor.copy_(&(drawn + 0.5)),
-            Some("slope") => tensor.copy_(&drawn),
-            Some("weight") if name.ends_with(".norm.weight") => tensor.copy_(&(drawn + 0.5)),
-            _ => {}
-        }
-    }
-    module
-}
 
 fn face(input: &InputSpec) -> AlignedFace {
     let picture = render(&Identity::new(1, 2), 3);
@@ -76,7 +56,7 @@ fn graphs() -> [Graph; 4] {
 #[test]
 fn the_door_computes_what_was_trained() {
     for graph in graphs() {
-        let (module, input) = (module(graph.clone()), input(&graph));
+        let (module, input) = (with_statistics(graph.clone()), input(&graph));
         let (face, weights) = (face(&input), export::weights(&module));
         let expected = Embedding::from_raw(trained(&module, &input, &face)).unwrap();
         for (precision, least) in [(Precision::F32, 0.999_999), (Precision::Int8Weights, 0.999)] {
@@ -100,7 +80,7 @@ fn eight_bit_weights_are_a_quarter_of_the_size() {
         sphereface20(),
         mobilefacenet(1.0, 128, Activation::SharedPrelu),
     ] {
-        let weights = export::weights(&module(graph.clone()));
+        let weights = export::weights(&with_statistics(graph.clone()));
         let len = |precision| export::onnx(&graph, &weights, precision).len() as f64;
         let ratio = len(Precision::Int8Weights) / len(Precision::F32);
         assert!((0.24..0.32).contains(&ratio), "{}: {ratio}", graph.name);
@@ -133,56 +113,22 @@ fn the_trainer_prepares_images_as_the_door_does() {
 
 #[test]
 fn onnx_checker_and_onnx_runtime_agree() {
-    let Some(python) = std::env::var_os("FACELATCH_PYTHON") else {
-        // Past the test's capture, so that a skipped test is seen.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: FACELATCH_PYTHON names no Python with onnx and onnxruntime (`cargo xtask test` sets it)"
-        );
+    let Some(python) = peer() else {
         return;
     };
-    let dir = tempfile::tempdir().unwrap();
-    let file = |name: &str| dir.path().join(name);
-    let write = |name: &str, numbers: &[f32]| {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        std::fs::write(file(name), bytes).unwrap();
-    };
     for graph in graphs() {
-        let (module, input) = (module(graph.clone()), input(&graph));
+        let (module, input) = (with_statistics(graph.clone()), input(&graph));
         let (face, weights) = (face(&input), export::weights(&module));
-        write("input.f32", &input.prepare(&face).unwrap());
-        for (precision, least) in [
-            (Precision::F32, 0.999_999),
-            (Precision::Int8Weights, 0.999_999),
-        ] {
+        let planes = input.prepare(&face).unwrap();
+        for precision in [Precision::F32, Precision::Int8Weights] {
             let model = export::onnx(&graph, &weights, precision);
-            std::fs::write(file("model.onnx"), &model).unwrap();
             let network = Network::from_onnx(&model, &input, graph.embedding_len() as usize, false);
             let door = network.unwrap().embed(&face).unwrap();
-            write("expected.f32", door.embedding.as_slice());
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx_peer.py");
-            let files = ["model.onnx", "input.f32", "expected.f32"].map(file);
-            let ran = Command::new(&python)
-                .arg(script)
-                .args(files)
-                .output()
-                .unwrap();
-            let stderr = String::from_utf8_lossy(&ran.stderr);
-            assert!(
-                ran.status.success(),
-                "{} {precision:?}: {stderr}",
-                graph.name
-            );
-            let said: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
-            assert!(
-                said["cosine"].as_f64().unwrap() > least,
-                "{} {precision:?}: {said}",
-                graph.name
-            );
-            assert_eq!(
-                (&said["opset"], &said["ir_version"]),
-                (&13.into(), &8.into())
-            );
+            let said = ask(&python, &model, &planes, door.embedding.as_slice());
+            let told = format!("{} {precision:?}: {said}", graph.name);
+            assert!(said["cosine"].as_f64().unwrap() > 0.999_999, "{told}");
+            let versions = (&said["opset"], &said["ir_version"]);
+            assert_eq!(versions, (&13.into(), &8.into()));
         }
     }
 }

@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
 mod dense;
 
-use dense::{dense, with_statistics};
+use common::{ask, peer, with_statistics};
+use dense::dense;
 use edge_runtime::network::Network;
 use host_trainer::backbone::graph::{Activation, Graph};
 use host_trainer::backbone::{Module, sphereface20_with};
@@ -260,43 +262,24 @@ fn bytes_are_a_quarter_of_the_floats() {
 
 #[test]
 fn onnx_checker_and_onnx_runtime_agree() {
-    let Some(python) = std::env::var_os("FACELATCH_PYTHON") else {
-        // Past the test's capture, so that a skipped test is seen.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: FACELATCH_PYTHON names no Python with onnx and onnxruntime (`cargo xtask test` sets it)"
-        );
+    let Some(python) = peer() else {
         return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let file = |name: &str| dir.path().join(name);
-    let write = |name: &str, numbers: &[f32]| {
-        let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        std::fs::write(file(name), bytes).unwrap();
     };
     for (graph, method) in networks() {
         let quantized = Quantized::new(graph, method);
         let face = face(&quantized.input, 200);
-        write("input.f32", &quantized.input.prepare(&face).unwrap());
-        std::fs::write(file("model.onnx"), quantized.model()).unwrap();
+        let planes = quantized.input.prepare(&face).unwrap();
         let door = quantized.door().embed(&face).unwrap();
-        write("expected.f32", door.embedding.as_slice());
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx_peer.py");
-        let files = ["model.onnx", "input.f32", "expected.f32"].map(file);
-        let ran = Command::new(&python)
-            .arg(script)
-            .args(files)
-            .output()
-            .unwrap();
-        let stderr = String::from_utf8_lossy(&ran.stderr);
-        assert!(ran.status.success(), "{}: {stderr}", quantized.graph.name);
-        let said: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+        let said = ask(
+            &python,
+            &quantized.model(),
+            &planes,
+            door.embedding.as_slice(),
+        );
         // Sums that lie between two bytes go to either.
         let cosine = said["cosine"].as_f64().unwrap();
         assert!(cosine > 0.999, "{}: {said}", quantized.graph.name);
-        assert_eq!(
-            (&said["opset"], &said["ir_version"]),
-            (&13.into(), &8.into())
-        );
+        let versions = (&said["opset"], &said["ir_version"]);
+        assert_eq!(versions, (&13.into(), &8.into()));
     }
 }

@@ -80,10 +80,13 @@ impl Row {
 }
 
 /// What the peer's script prints.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Peer {
     peer: String,
     median_ms: BTreeMap<String, f64>,
+    /// Where it was asked for them, by network.
+    #[serde(default)]
+    layers: BTreeMap<String, serde_json::Value>,
 }
 
 /// What Criterion keeps of a benchmark.
@@ -116,10 +119,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.train {
         return train::run(args.json);
     }
+    setup::ensure()?;
     if args.profile || args.peers {
         return networks::run(args.json, args.peers, &args.bundle);
     }
-    setup::ensure()?;
     match args.bundle.as_slice() {
         [] => {}
         [bundle] if args.door => return show(args.json, &door::rows(bundle)?),
@@ -141,7 +144,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut rows = read_rows(&results, start)?;
     rows.extend(door::rows(&models.join("door.bundle"))?);
     if !args.door {
-        match peer(&models) {
+        let peer = || peer(&[], &onnx_files(&models)?);
+        match peer() {
             Ok(peer) => compare(&mut rows, &peer),
             Err(error) => eprintln!("no peer: {error:#}"),
         }
@@ -157,16 +161,24 @@ fn show(json: bool, rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-fn peer(models: &Path) -> Result<Peer> {
+/// Asks the peer of ONNX files.
+fn peer(options: &[&str], models: &[PathBuf]) -> Result<Peer> {
     let mut script = Command::new(python::ensure()?);
-    script
-        .arg(workspace::root().join(PEER))
-        .args(files_below(models, &|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "onnx")
-        })?);
-    let text = workspace::output(&mut script)?;
+    script.arg(workspace::root().join(PEER));
+    let text = workspace::output(script.args(options).args(models))?;
     serde_json::from_str(&text).with_context(|| format!("the output of {PEER}"))
+}
+
+fn onnx_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let is_onnx = |path: &Path| path.extension().is_some_and(|e| e == "onnx");
+    files_below(folder, &is_onnx)
+}
+
+/// The middle one, or the higher of two.
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// Criterion's medians of benchmarks that ran after `start`; it keeps those of earlier runs too.

@@ -243,6 +243,34 @@ impl Builder {
         self.push(name, op, inputs)
     }
 
+    /// Appends a square convolution of `[input, output]` channels in so many groups, and its batch
+    /// norm.
+    pub(super) fn conv_norm(
+        &mut self,
+        name: &str,
+        [input, output]: [i64; 2],
+        kernel: i64,
+        stride: i64,
+        padding: i64,
+        groups: i64,
+    ) -> &mut Self {
+        // Kaiming's deviation by what a channel really feeds: PyTorch's counts all groups, which
+        // makes depthwise weights tiny and the steps that batch norm then lets them take huge.
+        let fan_out = (output / groups * kernel * kernel) as f64;
+        let conv = Op::Conv {
+            input,
+            output,
+            kernel,
+            stride,
+            padding,
+            groups,
+            bias: false,
+            init: Init::Gaussian((2.0 / fan_out).sqrt()),
+        };
+        self.then(name, conv)
+            .then(&format!("{name}.norm"), Op::BatchNorm(output))
+    }
+
     /// Adds the value of an earlier node to the last one.
     pub(super) fn add(&mut self, name: &str, earlier: usize) -> &mut Self {
         let inputs = vec![earlier, self.end];

@@ -4,7 +4,7 @@
 //! below, so there is none but the last, which has one place to compute. No stage is wide while
 //! the image is large, and each activation fuses into the convolution before it.
 
-use super::graph::{Activation, Builder, Graph, Init, Op};
+use super::graph::{Activation, Builder, Graph, Op};
 use shared::align::AlignTemplate;
 
 /// Stages after the stem, at 28x28, 14x14 and 7x7.
@@ -96,20 +96,9 @@ impl Layers {
         groups: i64,
         padding: i64,
     ) {
-        let fan_out = (output / groups * kernel * kernel) as f64;
-        let conv = Op::Conv {
-            input: self.channels,
-            output,
-            kernel,
-            stride,
-            padding,
-            groups,
-            bias: false,
-            init: Init::Gaussian((2.0 / fan_out).sqrt()),
-        };
+        let channels = [self.channels, output];
         self.builder
-            .then(name, conv)
-            .then(&format!("{name}.norm"), Op::BatchNorm(output));
+            .conv_norm(name, channels, kernel, stride, padding, groups);
         self.channels = output;
     }
 }

@@ -1,6 +1,6 @@
 //! MobileFaceNet (Chen et al. 2018, arXiv:1804.07573), with a width multiplier.
 
-use super::graph::{Activation, Builder, Graph, Init, Op};
+use super::graph::{Activation, Builder, Graph, Op};
 use shared::align::AlignTemplate;
 
 /// Expansion, output channels, how many blocks, stride of the first: table 1 of the paper.
@@ -81,23 +81,9 @@ impl Layers {
         padding: i64,
         groups: i64,
     ) -> &mut Self {
-        // Kaiming's deviation by what a channel really feeds: PyTorch's counts all groups, which
-        // makes depthwise weights tiny and the steps that batch norm then lets them take huge.
-        let fan_out = (output / groups * kernel * kernel) as f64;
-        let (input, bias, init) = (self.channels, false, Init::Gaussian((2.0 / fan_out).sqrt()));
-        let conv = Op::Conv {
-            input,
-            output,
-            kernel,
-            stride,
-            padding,
-            groups,
-            bias,
-            init,
-        };
+        let channels = [self.channels, output];
         self.builder
-            .then(name, conv)
-            .then(&format!("{name}.norm"), Op::BatchNorm(output));
+            .conv_norm(name, channels, kernel, stride, padding, groups);
         self.channels = output;
         self
     }

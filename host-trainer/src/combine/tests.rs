@@ -70,6 +70,11 @@ fn enrolled_under_one_and_looked_at_under_the_other() {
         (same.len() as u64, different.len() as u64),
         (genuine, impostor)
     );
+    let pairs = own.iter().zip(&other);
+    let mut cosines: Vec<f32> = pairs.filter_map(|(a, b)| a.cosine(b)).collect();
+    cosines.sort_by(f32::total_cmp);
+    // One of 120 is below the first percentile.
+    assert_eq!(found.cosine_p1, cosines[1]);
     assert!(!found.operating_points.is_empty());
     for point in &found.operating_points {
         let share = |scores: &[f32]| {

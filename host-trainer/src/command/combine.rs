@@ -52,6 +52,16 @@ impl Combine {
             None => {
                 let template = bundles[0].1.manifest().input.template;
                 let set = folder_set(&self.people.data, template, &cache()?)?;
+                for (path, bundle) in &bundles {
+                    let recorded = &bundle.manifest().provenance;
+                    // An import was measured on these people; a training learned from them.
+                    let trained = toml::from_str::<Recipe>(&recorded.recipe_toml).is_ok();
+                    ensure!(
+                        !trained || recorded.data_digest != set.digest(),
+                        "{}: these are the photographs that it was trained on, so its thresholds would be too low: use --held-out",
+                        path.display()
+                    );
+                }
                 combine(&bundles, &HeldOut::all(&set))?
             }
         };

@@ -84,11 +84,11 @@ pub fn quantize(model: &[u8]) -> Result<Vec<u8>, QuantizeError> {
     let opset = opset(&model);
     let graph = model.graph.as_mut();
     let graph = graph.ok_or_else(|| QuantizeError::NotOnnx("it holds no graph".into()))?;
+    constants_to_initializers(&mut graph.node, &mut graph.initializer);
     if let Some(tensor) = graph.initializer.iter().find(|t| is_external(t)) {
         let tensor = tensor.name.clone();
         return Err(QuantizeError::External { tensor });
     }
-    constants_to_initializers(&mut graph.node, &mut graph.initializer);
     let floats = |t: &&TensorProto| t.data_type == DataType::Float as i32;
     let tensors: HashMap<&str, &TensorProto> = graph
         .initializer
@@ -163,6 +163,9 @@ fn is_external(tensor: &TensorProto) -> bool {
 /// Floats that a Constant node holds are weights as good as others.
 fn constants_to_initializers(nodes: &mut Vec<NodeProto>, initializers: &mut Vec<TensorProto>) {
     nodes.retain_mut(|node| {
+        let [output] = node.output.as_slice() else {
+            return true;
+        };
         let value = node.attribute.iter_mut().find(|a| a.name == "value");
         let tensor = value.and_then(|a| a.t.as_mut());
         let floats =
@@ -170,14 +173,16 @@ fn constants_to_initializers(nodes: &mut Vec<NodeProto>, initializers: &mut Vec<
         let Some(tensor) = floats.filter(|t| is_large(t)) else {
             return true;
         };
-        tensor.name = node.output[0].clone();
+        tensor.name = output.clone();
         initializers.push(std::mem::take(tensor));
         false
     });
 }
 
 fn is_large(tensor: &TensorProto) -> bool {
-    tensor.dims.len() > 1 && tensor.dims.iter().product::<i64>() >= FEWEST as i64
+    let len = |dims: &[i64]| dims.iter().try_fold(1, |len: i64, n| len.checked_mul(*n));
+    // What overflows is refused where it is read.
+    tensor.dims.len() > 1 && len(&tensor.dims).is_none_or(|len| len >= FEWEST as i64)
 }
 
 /// Which dimension of its weights counts a node's output channels.

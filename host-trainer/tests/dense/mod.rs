@@ -1,9 +1,6 @@
 //! A small residual network of dense convolutions with norms, as the tests quantize it.
 
-use host_trainer::backbone::Module;
 use host_trainer::backbone::graph::{Activation, Graph, Init, Node, Op, Output};
-use host_trainer::generator::Generator;
-use tch::{Device, Kind, Tensor};
 
 /// Numbers in an embedding.
 const LEN: i64 = 64;
@@ -70,23 +67,4 @@ pub(crate) fn dense(activation: Activation) -> Graph {
         }],
         nodes: nodes.0,
     }
-}
-
-/// A module whose norms have statistics and whose slopes differ, as after a training.
-pub(crate) fn with_statistics(graph: Graph) -> Module {
-    let generator = Generator::seeded(11);
-    let module = Module::new(graph, Device::Cpu, &generator);
-    let _guard = tch::no_grad_guard();
-    for (name, tensor) in module.tensors() {
-        let drawn = Tensor::rand(tensor.size(), (Kind::Float, Device::Cpu));
-        let mut tensor = tensor.shallow_clone();
-        match name.rsplit('.').next() {
-            Some("running_mean" | "bias") => tensor.copy_(&((drawn - 0.5) * 0.2)),
-            Some("running_var") => tensor.copy_(&(drawn + 0.5)),
-            Some("slope") => tensor.copy_(&(drawn * 0.5)),
-            Some("weight") if name.ends_with(".norm.weight") => tensor.copy_(&(drawn + 0.5)),
-            _ => {}
-        }
-    }
-    module
 }

@@ -2,6 +2,7 @@
 
 use super::{recipe, stderr, train, trainer};
 use edge_runtime::bundle;
+use host_trainer::dataset::folder_set;
 use shared::bundle::{Bundle, Precision};
 use std::path::Path;
 use std::process::Output;
@@ -72,6 +73,42 @@ fn a_run_leaves_its_precisions_together_and_combine_makes_the_same_of_them() {
     assert_eq!(read("again.bundle"), read("t.bundle"));
 
     refusals(dir.path(), &parts[0].1);
+    on_photographs(dir.path(), &parts[0].1);
+}
+
+/// Thresholds of other people; not of those who were trained on.
+fn on_photographs(dir: &Path, bytes: &Bundle) {
+    let mut draw = trainer(dir);
+    draw.current_dir(dir).args(["synthesize", "--out", "drawn"]);
+    let drawn = draw.args(["--people", "9", "--pictures", "6"]).output();
+    told(&drawn.unwrap());
+    told(&combine(
+        dir,
+        &format!("{BOTH} --data drawn --out drawn.bundle"),
+    ));
+    let measured = bundle::read(&dir.join("drawn.bundle")).unwrap();
+    for precision in measured.precisions() {
+        let alone = measured.select(precision).unwrap();
+        let points = &alone.manifest().operating_points;
+        // Three templates of each of nine people twice, against all images of the others.
+        let pairs = 9 * 2 * 8 * 6;
+        assert!(points.iter().all(|point| point.impostor_pairs == pairs));
+        assert!(!points.is_empty() && points != &bytes.manifest().operating_points);
+    }
+    let template = bytes.manifest().input.template;
+    let set = folder_set(&[dir.join("drawn")], template, &dir.join("cache")).unwrap();
+    change(dir, bytes, |m| m.provenance.data_digest = set.digest());
+    let said = combine(
+        dir,
+        "--bundle changed.bundle --data drawn --out none.bundle",
+    );
+    assert!(!said.status.success());
+    let errors = stderr(&said);
+    let told = ["changed.bundle", "trained on", "--held-out"];
+    assert!(
+        told.iter().all(|needle| errors.contains(needle)),
+        "{errors}"
+    );
 }
 
 /// A run's bundle with a changed manifest, as `changed.bundle`.

@@ -1,10 +1,10 @@
 //! The networks of bundles: where their time goes, and how others run the same files.
 
-use super::PEER;
-use crate::{python, workspace};
+use super::{Peer, median, onnx_files, peer};
+use crate::workspace;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -24,16 +24,7 @@ struct Profiled {
     peak_multiply_adds_per_s: f64,
 }
 
-/// What the peer's script prints.
-#[derive(Debug, Deserialize)]
-struct Peer {
-    peer: String,
-    median_ms: BTreeMap<String, f64>,
-    #[serde(default)]
-    layers: BTreeMap<String, Vec<Layer>>,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct Layer {
     name: String,
     operator: String,
@@ -58,16 +49,11 @@ struct Row {
 
 pub(super) fn run(json: bool, peers: bool, bundles: &[PathBuf]) -> Result<()> {
     let runtime = workspace::build()?.join("edge-runtime");
-    let python = python::ensure();
-    let python = python
-        .inspect_err(|error| eprintln!("no peer: {error:#}"))
-        .ok();
     let mut rows = Vec::new();
     for bundle in bundles {
         let folder = tempfile::tempdir()?;
         let at = Place {
             runtime: &runtime,
-            python: python.as_deref(),
             bundle,
             models: folder.path(),
         };
@@ -86,7 +72,6 @@ pub(super) fn run(json: bool, peers: bool, bundles: &[PathBuf]) -> Result<()> {
 
 struct Place<'a> {
     runtime: &'a Path,
-    python: Option<&'a Path>,
     bundle: &'a Path,
     /// Where the networks are written for the peer.
     models: &'a Path,
@@ -110,47 +95,49 @@ impl Place<'_> {
             .context("what `profile --json` prints")
     }
 
-    fn peer(&self, options: &[&str], networks: &[String]) -> Result<Option<Peer>> {
-        let Some(python) = self.python else {
-            return Ok(None);
-        };
-        let mut script = Command::new(python);
-        script.arg(workspace::root().join(PEER)).args(options);
-        let models = networks
-            .iter()
-            .map(|n| self.models.join(n).with_extension("onnx"));
-        let text = workspace::output(script.args(models))?;
-        let peer = serde_json::from_str(&text);
-        Ok(Some(peer.with_context(|| format!("the output of {PEER}"))?))
+    /// `None` where there is no peer, or none that takes these networks.
+    fn peer(&self, options: &[&str]) -> Option<Peer> {
+        let asked = onnx_files(self.models).and_then(|files| peer(options, &files));
+        asked
+            .inspect_err(|error| eprintln!("no peer: {error:#}"))
+            .ok()
     }
 
     fn show_layers(&self, json: bool) -> Result<()> {
-        let options: &[&str] = if json { &["--json"] } else { &[] };
-        workspace::run(&mut self.profile(options))?;
-        let networks = self.measure(&[])?.into_iter().map(|n| n.network);
-        let peer = self.peer(
-            &["--layers", "--seconds", SECONDS],
-            &networks.collect::<Vec<_>>(),
-        )?;
-        let Some(Peer {
-            peer,
-            layers,
-            median_ms,
-        }) = peer
-        else {
+        let mut ours = self.profile(&["--models"]);
+        ours.arg(self.models);
+        let options = ["--layers", "--seconds", SECONDS];
+        if json {
+            let text = workspace::output(ours.arg("--json"))?;
+            let mut all: Vec<Value> = text
+                .lines()
+                .map(serde_json::from_str)
+                .collect::<Result<_, _>>()?;
+            if let Some(Peer {
+                peer,
+                layers,
+                median_ms,
+            }) = self.peer(&options)
+            {
+                all.extend(layers.into_iter().map(|(network, layers)| {
+                    json!({"network": network, "peer": peer, "ms": median_ms.get(&network), "layers": layers})
+                }));
+            }
+            println!("{}", serde_json::to_string_pretty(&all)?);
+            return Ok(());
+        }
+        workspace::run(&mut ours)?;
+        let Some(peer) = self.peer(&options) else {
             return Ok(());
         };
-        for (network, layers) in layers {
-            if json {
-                let told = serde_json::json!({"network": network, "peer": peer, "ms": median_ms[&network], "layers": layers});
-                println!("{told}");
-                continue;
-            }
-            println!("{peer}:\n{:>9}  layer", "ms");
-            for Layer { name, operator, ms } in layers {
+        for (network, layers) in peer.layers {
+            println!("{}:\n{:>9}  layer", peer.peer, "ms");
+            for Layer { name, operator, ms } in serde_json::from_value::<Vec<Layer>>(layers)? {
                 println!("{ms:>9.4}  {operator} {name}");
             }
-            println!("{:>9.4}  {network}", median_ms[&network]);
+            if let Some(ms) = peer.median_ms.get(&network) {
+                println!("{ms:>9.4}  {network}");
+            }
         }
         Ok(())
     }
@@ -161,15 +148,10 @@ impl Place<'_> {
             eprintln!("{}: round {round} of {ROUNDS}", self.bundle.display());
             ours.push(self.measure(&[])?);
             tract.push(self.measure(&["--tract"])?);
-            let networks: Vec<_> = ours[0].iter().map(|n| n.network.clone()).collect();
-            peers.extend(self.peer(&["--int8", "--seconds", SECONDS], &networks)?);
+            peers.extend(self.peer(&["--int8", "--seconds", SECONDS]));
         }
-        let stem = self
-            .bundle
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy();
-        Ok(rows(&stem, &ours, &tract, &peers))
+        let stem = self.bundle.file_stem().unwrap_or_default();
+        Ok(rows(&stem.to_string_lossy(), &ours, &tract, &peers))
     }
 }
 
@@ -177,7 +159,8 @@ impl Place<'_> {
 fn rows(bundle: &str, ours: &[Vec<Profiled>], tract: &[Vec<Profiled>], peers: &[Peer]) -> Vec<Row> {
     let networks = ours.first().map(Vec::as_slice).unwrap_or_default();
     let row = |(i, network): (usize, &Profiled)| {
-        let of = |rounds: &[Vec<Profiled>]| median(rounds.iter().map(|r| r[i].ms));
+        let middle = |values: &mut dyn Iterator<Item = f64>| median(values).unwrap_or(f64::NAN);
+        let of = |rounds: &[Vec<Profiled>]| middle(&mut rounds.iter().map(|r| r[i].ms));
         let theirs = |suffix: &str| {
             let name = format!("{}{suffix}", network.network);
             let times = peers
@@ -185,7 +168,7 @@ fn rows(bundle: &str, ours: &[Vec<Profiled>], tract: &[Vec<Profiled>], peers: &[
                 .filter_map(move |p| p.median_ms.get(&name).copied());
             Some(median(times)).filter(|ms| ms.is_finite())
         };
-        let peak = median(ours.iter().map(|r| r[i].peak_multiply_adds_per_s));
+        let peak = middle(&mut ours.iter().map(|r| r[i].peak_multiply_adds_per_s));
         let (ours_ms, peer_ms) = (of(ours), theirs(""));
         Row {
             name: format!("{bundle}/{}", network.network),
@@ -200,13 +183,6 @@ fn rows(bundle: &str, ours: &[Vec<Profiled>], tract: &[Vec<Profiled>], peers: &[
         }
     };
     networks.iter().enumerate().map(row).collect()
-}
-
-/// The middle one, or the higher of two; of none, not a number.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn print(row: &Row) {

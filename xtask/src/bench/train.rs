@@ -166,11 +166,8 @@ fn side(rounds: &[Measured]) -> Side {
     }
 }
 
-/// The middle one, or the higher of two.
 fn median(rounds: &[Measured], of: impl Fn(&Measured) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<f64> = rounds.iter().filter_map(of).collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    super::median(rounds.iter().filter_map(of))
 }
 
 fn print(row: &Row) {
