@@ -34,36 +34,30 @@ impl Plan {
         convolutions: Convolutions,
     ) -> Result<Self, NetworkError> {
         let mut proto = ModelProto::decode(model)?;
-        let graph = proto.graph.as_mut().ok_or(NetworkError::NoGraph)?;
-        check_input(graph, shape)?;
-        let external = Some(DataLocation::External as i32);
-        if let Some(tensor) = graph
-            .initializer
-            .iter()
-            .find(|t| t.data_location == external)
-        {
-            return Err(NetworkError::External(tensor.name.clone()));
-        }
-        let names = graph.output.iter().map(|o| o.name.clone()).collect();
+        let mut graph = proto.graph.take().ok_or(NetworkError::NoGraph)?;
+        check_input(&graph, shape)?;
+        check_weights(&graph)?;
         graph.node.iter().try_for_each(check_order)?;
-        weights::unpack(graph)?;
+        let names = graph.output.iter().map(|o| o.name.clone()).collect();
+        weights::unpack(&mut graph)?;
         // Tract answers some impossible graphs with a panic (an output that no node makes, say);
         // nothing of its half-built state outlives the closure.
-        let build = |proto: &ModelProto| {
-            let built = contained(|| optimize(proto, shape));
+        let build = |graph: GraphProto| {
+            let graph = Some(graph);
+            let proto = ModelProto {
+                graph,
+                ..proto.clone()
+            };
+            let built = contained(|| optimize(&proto, shape));
             built.unwrap_or_else(|said| Err(NetworkError::Unsupported(said)))
         };
-        // What the rewrite does not understand after all runs as it is.
         let rewritten = match convolutions {
-            Convolutions::Direct => proto.graph.as_ref().and_then(direct::rewrite),
+            Convolutions::Direct => direct::rewrite(&graph),
             Convolutions::Tract => None,
         };
-        let rewritten = rewritten.map(|graph| ModelProto {
-            graph: Some(graph),
-            ..proto.clone()
-        });
-        let direct = rewritten.and_then(|proto| build(&proto).ok());
-        let (plan, lens) = direct.map_or_else(|| build(&proto), Ok)?;
+        // What the rewrite does not understand after all runs as it is.
+        let direct = rewritten.and_then(|graph| build(graph).ok());
+        let (plan, lens) = direct.map_or_else(|| build(graph), Ok)?;
         Ok(Self {
             plan,
             shape,
@@ -178,6 +172,16 @@ fn check_outputs(model: &TypedModel) -> TractResult<()> {
         }
     }
     Ok(())
+}
+
+/// None in a file of its own.
+fn check_weights(graph: &GraphProto) -> Result<(), NetworkError> {
+    let external = Some(DataLocation::External as i32);
+    let mut tensors = graph.initializer.iter();
+    match tensors.find(|t| t.data_location == external) {
+        Some(tensor) => Err(NetworkError::External(tensor.name.clone())),
+        None => Ok(()),
+    }
 }
 
 /// An order of dimensions that names one twice would keep tract busy until no memory is left.

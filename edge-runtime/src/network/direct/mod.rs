@@ -8,6 +8,7 @@
 //! [`rewrite`] changes the ONNX graph before tract sees it, [`register`] tells tract how to read
 //! what is new in it.
 
+mod geometry;
 mod kernel;
 mod op;
 mod pack;

@@ -1,6 +1,7 @@
 //! The node as tract knows it.
 
-use super::kernel::{self, Activation, Geometry, Layer};
+use super::geometry::Geometry;
+use super::kernel::{self, Activation, Layer};
 use super::pack;
 use tract_onnx::model::ParsingContext;
 use tract_onnx::pb::NodeProto;

@@ -1,6 +1,6 @@
 //! Finds a convolution in an ONNX graph, with what follows it.
 
-use super::kernel::Geometry;
+use super::geometry::Geometry;
 use super::op::{DirectConv, MOST};
 use crate::network::weights::{self, FLOAT};
 use std::collections::HashMap;
