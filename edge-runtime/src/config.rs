@@ -62,6 +62,11 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// Whether every look is at a claim.
+    pub fn claims_only(&self) -> bool {
+        self.claims.as_ref().is_some_and(|claims| claims.required)
+    }
+
     /// Reads `door.toml`; paths in it are taken relative to its folder.
     ///
     /// # Errors

@@ -279,14 +279,19 @@ fn check_network(manifest: &Manifest, model: &[u8]) -> Result<(), BundleError> {
     }
 }
 
+/// More than the precisions that there are, for networks of earlier trainings.
+const MAX_COMPARABLE: usize = 64;
+
 /// Whether each model that it says something of is another, and is there once.
 fn is_comparable(manifest: &Manifest) -> bool {
     let others = &manifest.comparable;
-    others.iter().enumerate().all(|(i, other)| {
-        let before = others[..i].iter().map(|earlier| earlier.model);
-        let mut taken = before.chain([manifest.model_digest]);
-        other.is_possible() && taken.all(|model| model != other.model)
-    })
+    // Before each is compared with each.
+    others.len() <= MAX_COMPARABLE
+        && others.iter().enumerate().all(|(i, other)| {
+            let before = others[..i].iter().map(|earlier| earlier.model);
+            let mut taken = before.chain([manifest.model_digest]);
+            other.is_possible() && taken.all(|model| model != other.model)
+        })
 }
 
 impl Detector {

@@ -142,9 +142,10 @@ impl Door {
 
     /// The configuration as a slot is tested with it, before the link leads to that slot.
     fn in_slot(&self, config: &str) -> Result<String> {
-        let (config, named) = door_config::with_bundle(config, slots::BUNDLE)?;
+        let folder = self.root.join(CONFIG_FOLDER).canonicalize()?;
+        let (config, named) = door_config::with_bundle(config, &folder, slots::BUNDLE)?;
         let expected = door_config::BUNDLE;
-        let path = self.root.join(CONFIG_FOLDER).join(&named);
+        let path = folder.join(&named);
         ensure!(
             self.slots().serve(&path),
             "bundle = \"{named}\" is not the deployed one, expected bundle = \"{expected}\""

@@ -13,6 +13,7 @@ use edge_runtime::search;
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 use precisions::Compared;
+pub(super) use precisions::named as precision;
 use serde::Serialize;
 use shared::align::Landmarks;
 use shared::bundle::Bundle;
@@ -82,13 +83,14 @@ impl Bench {
         let (path, _) = self.source.resolve()?;
         let mut bundle = bundle::read(&path)?;
         if let Some(named) = &self.precision {
-            bundle = precisions::named(&bundle, named, &path)?;
+            bundle = precision(&bundle, named, &path)?;
         }
         let loaded = bundle::prove(&bundle, &path)?;
         let start = started.elapsed();
         let frame = frame(&path, &bundle, &loaded)?;
+        let several = bundle.precisions().count() > 1;
         // A door does not keep it, so it does not count as memory of one.
-        let several = (bundle.precisions().count() > 1).then_some(bundle);
+        drop(bundle);
         let roster = roster(&loaded, self.people)?;
         let stages = time(self.frames, &loaded, &frame, &roster)?;
         let total: f64 = stages[6].iter().map(Duration::as_secs_f64).sum();
@@ -99,6 +101,8 @@ impl Bench {
         };
         let releases = releases()?;
         let us = |index: usize| 1e6 * releases[index].as_secs_f64();
+        let (resident_mib, peak_mib) = (memory("VmRSS:"), memory("VmHWM:"));
+        let compare = || Compared::of(&bundle::read(&path)?, self.frames);
         out.line(&Measured {
             start_ms: 1e3 * start.as_secs_f64(),
             detect_ms: loaded.detector.as_ref().map(|_| at(0, 0.5)),
@@ -113,9 +117,9 @@ impl Bench {
             frame_p99_ms: at(6, 0.99),
             frames_per_s: f64::from(self.frames) / total,
             people: self.people,
-            resident_mib: memory("VmRSS:"),
-            peak_mib: memory("VmHWM:"),
-            compared: several.map(|b| Compared::of(&b, self.frames)).transpose()?,
+            resident_mib,
+            peak_mib,
+            compared: several.then(compare).transpose()?,
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -140,7 +140,7 @@ impl Reenroll {
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
         let config = Config::read(&self.config)?;
         let loaded = bundle::load(&config.bundle)?;
-        let renewed = Store::open(&config.store)?.reembed(&loaded.network)?;
+        let renewed = Store::open(&config.store)?.reembed(&loaded.network, &loaded.manifest)?;
         let left = renewed.left.into_iter();
         out.line(&Reenrolled {
             reenrolled: renewed.renewed,

@@ -126,7 +126,10 @@ impl Run {
     ) -> Result<()> {
         let bundle = bundle::load(&config.bundle)?;
         if config.store.keep_crops {
-            let people = store.reembed(&bundle.network)?.renewed.len();
+            let people = store
+                .reembed(&bundle.network, &bundle.manifest)?
+                .renewed
+                .len();
             if people > 0 {
                 tell(&Event::Reembedded { people })?;
             }

@@ -89,8 +89,11 @@ pub(super) fn has_threshold_with(
     manifest: &Manifest,
 ) -> Result<(), NoOperatingPoint> {
     let new = new.iter().filter(|name| !people.contains(name)).count();
-    let claims_only = config.claims.as_ref().is_some_and(|claims| claims.required);
-    let searched = if claims_only { 1 } else { people.len() + new };
+    let searched = if config.claims_only() {
+        1
+    } else {
+        people.len() + new
+    };
     let rate = config.identify.false_accept_rate.get();
     manifest.operating_point(rate, searched).map(drop)
 }

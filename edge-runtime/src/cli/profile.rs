@@ -1,6 +1,6 @@
 //! `profile`: how long each layer of a bundle's networks takes.
 
-use super::bench::memory;
+use super::bench::{memory, precision};
 use super::{Output, Result, Source};
 use anyhow::Context;
 use clap::Args;
@@ -18,6 +18,9 @@ const RESIDENT: &str = "VmRSS:";
 pub(super) struct Profile {
     #[command(flatten)]
     source: Source,
+    /// Of a bundle of several precisions, this one [default: the first].
+    #[arg(long, value_name = "NAME")]
+    precision: Option<String>,
     /// How often the networks are run.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     runs: u32,
@@ -45,7 +48,10 @@ struct Profiled {
 impl Profile {
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
         let (path, _) = self.source.resolve()?;
-        let bundle = bundle::read(&path)?;
+        let mut bundle = bundle::read(&path)?;
+        if let Some(named) = &self.precision {
+            bundle = precision(&bundle, named, &path)?;
+        }
         let manifest = bundle.manifest();
         let mut networks = vec![("embedder", bundle.model(), manifest.input.shape())];
         let detector = bundle.detector();

@@ -5,8 +5,10 @@ use clap::Args;
 use edge_runtime::bundle;
 use edge_runtime::config::Config;
 use edge_runtime::precisions::{self, Candidate, choose};
+use edge_runtime::store::Store;
 use serde::Serialize;
 use shared::bundle::{Bundle, Precision};
+use shared::roster::Roster;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,8 +21,9 @@ pub(super) struct Select {
     /// Where the bundle of that precision alone goes; it may be the bundle's own place.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// How many people the door knows: its false-accept rate is divided by their number.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// How many people the door will know, if more than are enrolled: its false-accept rate is
+    /// divided by their number, unless every look is at a claim.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     people: u32,
     /// How many faces each precision embeds.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -41,6 +44,8 @@ struct Line {
     embed_ms: Option<f64>,
     false_match_rate: Option<f64>,
     false_non_match_rate: Option<f64>,
+    /// People of the store who must be enrolled anew under it.
+    enroll_anew: usize,
     /// Chosen, or why not.
     verdict: String,
 }
@@ -64,12 +69,16 @@ impl Select {
             })?;
             return Ok(ExitCode::SUCCESS);
         }
-        let candidates = self.candidates(&bundle, asked.false_accept_rate.get());
+        let candidates = self.candidates(&bundle, &config)?;
+        let (candidates, anew): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
         let chosen = choose(&candidates, highest);
         let lines: Vec<Line> = candidates
             .iter()
             .enumerate()
-            .map(|(i, candidate)| Line::of(candidate, highest, chosen == Some(i)))
+            .map(|(i, candidate)| Line {
+                enroll_anew: anew[i],
+                ..Line::of(candidate, highest, chosen == Some(i))
+            })
             .collect();
         let Some(chosen) = chosen else {
             let lines: Vec<String> = lines.iter().map(|line| format!("\n  {line}")).collect();
@@ -90,16 +99,37 @@ impl Select {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn candidates(&self, bundle: &Bundle, far: f64) -> Vec<Candidate> {
-        let timed = precisions::time(bundle, self.rounds).into_iter();
+    /// Each precision, and how many people of the store it does not take as they are.
+    fn candidates(&self, bundle: &Bundle, config: &Config) -> Result<Vec<(Candidate, usize)>> {
+        // Before the first start there is none, and it is the door's to make.
+        let store = config.store.exists().then(|| Store::open(&config.store));
+        let store = store.transpose()?;
         let candidate = |(precision, embed_ms)| {
             let alone = bundle.select(precision).expect("it is one of the bundle's");
-            Candidate {
+            let manifest = alone.manifest();
+            let people = store
+                .as_ref()
+                .map(|store| store.load(manifest))
+                .transpose()?;
+            let roster = people.as_ref().map(|people| &people.roster);
+            let anew = people.as_ref().map_or(0, |people| people.unusable.len());
+            let enrolled = roster.map_or(0, Roster::len) + anew;
+            let searched = match config.claims_only() {
+                true => 1,
+                false => enrolled.max(self.people as usize),
+            };
+            let others = roster.into_iter().flat_map(Roster::others);
+            let others = others.map(|(model, _)| model);
+            let rate = config.identify.false_accept_rate.get();
+            let point = manifest.operating_point_across(rate, searched, others);
+            let candidate = Candidate {
                 precision,
                 embed_ms,
-                point: alone.manifest().operating_point(far, self.people as usize),
-            }
+                point,
+            };
+            Ok((candidate, anew))
         };
+        let timed = precisions::time(bundle, self.rounds).into_iter();
         timed.map(candidate).collect()
     }
 }
@@ -111,6 +141,7 @@ impl Line {
             embed_ms: None,
             false_match_rate: None,
             false_non_match_rate: None,
+            enroll_anew: 0,
             verdict: verdict.into(),
         }
     }
@@ -123,6 +154,7 @@ impl Line {
             embed_ms: candidate.embed_ms.as_ref().ok().copied(),
             false_match_rate: point.map(|point| point.fmr),
             false_non_match_rate: point.map(|point| point.fnmr),
+            enroll_anew: 0,
             verdict: match (objection, chosen) {
                 (Some(objection), _) => objection,
                 (None, true) => "chosen".into(),
@@ -141,7 +173,11 @@ impl fmt::Display for Line {
         if let (Some(fmr), Some(fnmr)) = (self.false_match_rate, self.false_non_match_rate) {
             write!(f, ", FNMR {:.2} % at FMR {fmr:.1e}", 100.0 * fnmr)?;
         }
-        write!(f, ": {}", self.verdict)
+        write!(f, ": {}", self.verdict)?;
+        match self.enroll_anew {
+            0 => Ok(()),
+            people => write!(f, "; {people} people must be enrolled anew under it"),
+        }
     }
 }
 

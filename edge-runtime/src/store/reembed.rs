@@ -7,6 +7,7 @@ use super::vault::Person;
 use crate::millis::unix_millis;
 use crate::network::Network;
 use shared::audit::{AuditEvent, What};
+use shared::bundle::Manifest;
 use shared::enrollment::EnrollmentRecord;
 use shared::store::KeptCrops;
 
@@ -23,12 +24,12 @@ pub struct Renewed {
 }
 
 impl Store {
-    /// Makes new templates for everybody whose templates are of another model and whose crops are
-    /// kept. The time of enrollment stays.
+    /// Makes new templates for everybody whose templates are of another model than the network's,
+    /// which that manifest tells of, and whose crops are kept. The time of enrollment stays.
     ///
     /// # Errors
     /// [`StoreError`]; people who were renewed before it stay so.
-    pub fn reembed(&self, network: &Network) -> Result<Renewed, StoreError> {
+    pub fn reembed(&self, network: &Network, manifest: &Manifest) -> Result<Renewed, StoreError> {
         let mut foreign = Vec::new();
         self.read(|vault, tx| {
             vault.each(tx, |_, record| {
@@ -39,7 +40,7 @@ impl Store {
         foreign.sort();
         let mut renewed = Renewed::default();
         for subjects in foreign.chunks(BATCH) {
-            self.reembed_some(subjects, network, &mut renewed)?;
+            self.reembed_some(subjects, network, manifest, &mut renewed)?;
         }
         Ok(renewed)
     }
@@ -48,6 +49,7 @@ impl Store {
         &self,
         subjects: &[String],
         network: &Network,
+        manifest: &Manifest,
         renewed: &mut Renewed,
     ) -> Result<(), StoreError> {
         let mut new = Vec::new();
@@ -62,6 +64,8 @@ impl Store {
             };
             match again(&record, crops.as_ref(), network) {
                 Ok(record) => new.push((record, crops)),
+                // The door lets them in as they are.
+                Err(_) if manifest.accepts(record.model).is_some() => {}
                 Err(reason) => renewed.left.push((subject.clone(), reason)),
             }
         }

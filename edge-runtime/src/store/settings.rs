@@ -57,6 +57,11 @@ impl Settings {
         self.key.clone().unwrap_or_else(beside)
     }
 
+    /// Whether it was begun: it has its key.
+    pub fn exists(&self) -> bool {
+        self.key_path().exists()
+    }
+
     /// Takes the paths relative to a folder.
     pub(crate) fn resolve(&mut self, base: &Path) {
         self.folder = base.join(&self.folder);

@@ -6,6 +6,7 @@ use crate::scene::Scene;
 use edge_runtime::bundle;
 use serde_json::{Value, json};
 use shared::bundle::{Bundle, Manifest, Precision, SelfTestFace};
+use shared::digest::Digest;
 use std::fs;
 
 const BYTES: Precision = Precision::Int8Weights;
@@ -117,6 +118,8 @@ fn the_threshold_is_raised_to_what_the_other_precision_needs() {
     let told = events(&mut scene, "ada");
     assert!((threshold(&told[0]) - 1.05).abs() < 1e-6);
     assert_eq!(released(&told), None, "no cosine is so high");
+    let claimed = call(&scene, "run --json --config door.toml --claim ada");
+    assert_eq!(released(&claimed.json()), None, "nor at a claim");
     for person in ["ada", "ben"] {
         assert_eq!(
             call(&scene, &format!("remove --config door.toml {person}")).status,
@@ -200,6 +203,40 @@ fn the_precision_that_does_what_is_asked_for_is_taken_out() {
     };
     check([0.2, 0.01], Precision::F32, ["0.2000 at", "chosen"]);
     check([0.05, 0.0501], BYTES, ["chosen", "0.0501 at"]);
+}
+
+#[test]
+fn the_people_of_the_store_count_and_whom_a_precision_does_not_take_is_told() {
+    let both = precisions_of(1);
+    let choice = |change: fn(&mut Manifest), more: &str| {
+        let scene = enrolled_with_floats(|_| ());
+        scene.add(more);
+        let bytes = edited(both.select(BYTES).unwrap(), change);
+        let floats = both.select(Precision::F32).unwrap();
+        install(&scene, &bytes.with_alternative(floats).unwrap());
+        let said = select(&scene);
+        assert_eq!((said.status, said.errors.as_str()), (0, ""));
+        said.json()[0]["precisions"].clone()
+    };
+    // The rate is 0.001 over two people, so the point is that of 1e-4.
+    let told = choice(|_| (), "");
+    for line in told.as_array().unwrap() {
+        assert_eq!(
+            (&line["false_match_rate"], &line["enroll_anew"]),
+            (&json!(1e-4), &json!(0))
+        );
+    }
+    let told = choice(|m| m.comparable.clear(), "");
+    assert_eq!(
+        (&told[0]["enroll_anew"], &told[1]["enroll_anew"]),
+        (&json!(2), &json!(0))
+    );
+    let digest = Digest::of(b"sea-salt1234");
+    let claims = format!(
+        "[claims]\nsource = {{ kind = \"stdin\" }}\nlasts_ms = 9000\nrequired = true\n\
+         salt = \"sea-salt\"\n[access.people]\nada.claim_sha256 = \"{digest}\"\n"
+    );
+    assert_eq!(choice(|_| (), &claims)[0]["false_match_rate"], 1e-3);
 }
 
 #[test]

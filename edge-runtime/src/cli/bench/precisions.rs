@@ -43,7 +43,7 @@ struct Alone {
 }
 
 /// The bundle of the precision that is called so.
-pub(super) fn named(bundle: &Bundle, name: &str, path: &Path) -> Result<Bundle> {
+pub(in crate::cli) fn named(bundle: &Bundle, name: &str, path: &Path) -> Result<Bundle> {
     let mut precisions = bundle.precisions();
     let found = precisions.find(|precision| precision.name() == name);
     let alone = found.and_then(|precision| bundle.select(precision));
