@@ -166,7 +166,7 @@ fn rows(bundle: &str, ours: &[Vec<Profiled>], tract: &[Vec<Profiled>], peers: &[
             let times = peers
                 .iter()
                 .filter_map(move |p| p.median_ms.get(&name).copied());
-            Some(median(times)).filter(|ms| ms.is_finite())
+            median(times)
         };
         let peak = middle(&mut ours.iter().map(|r| r[i].peak_multiply_adds_per_s));
         let (ours_ms, peer_ms) = (of(ours), theirs(""));

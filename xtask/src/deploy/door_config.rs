@@ -55,10 +55,11 @@ pub(super) fn with_bundle(text: &str, folder: &Path, bundle: &str) -> Result<(St
         }
     };
     match config.get_mut("store") {
-        Some(Item::Table(store)) => ["folder", "key"]
-            .iter()
-            .filter_map(|name| store.get_mut(name))
-            .for_each(from_folder),
+        Some(Item::Table(store)) => {
+            for name in ["folder", "key"] {
+                store.get_mut(name).map(from_folder);
+            }
+        }
         Some(store) => from_folder(store),
         None => {}
     }
