@@ -60,6 +60,27 @@ pub enum CheckpointError {
         /// The file.
         path: PathBuf,
     },
+    /// Beside the record of a run that another one made.
+    #[error(
+        "{path}: not the checkpoint of the run that run.json beside it records: its recipe, faces, teacher or version of this program was another; \
+         put the run's own checkpoint there, or train again"
+    )]
+    NotOfTheRun {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not of the last step.
+    #[error(
+        "{path}: of step {done}, the run that run.json beside it records ends at {steps}: train to the end first, with the command of the run"
+    )]
+    NotTheEnd {
+        /// The file.
+        path: PathBuf,
+        /// Steps done.
+        done: u64,
+        /// Steps of the run.
+        steps: u64,
+    },
 }
 
 /// Saves tensors by name; the file is the old one or the new one, never a part.
@@ -161,19 +182,19 @@ pub fn load(
     Ok(Some(progress.step))
 }
 
-/// The numbers of all tensors in a checkpoint of whatever run, by name.
+/// What a checkpoint of whatever run belongs to, and the numbers of all its tensors, by name.
 ///
 /// # Errors
 /// [`CheckpointError::Read`], [`CheckpointError::Damaged`].
-pub fn read(path: &Path) -> Result<BTreeMap<String, Vec<f32>>, CheckpointError> {
+pub fn read(path: &Path) -> Result<(Progress, BTreeMap<String, Vec<f32>>), CheckpointError> {
     let bytes = bytes(path)?;
-    let (_, stored) = open(path, &bytes)?;
+    let (progress, stored) = open(path, &bytes)?;
     let views = stored.tensors().into_iter();
     let read = |(name, view): (String, TensorView<'_>)| match view.dtype() {
         Dtype::F32 => Ok((name, numbers(&view))),
         other => Err(damaged(path, format!("{name} is {other:?}, expected F32"))),
     };
-    views.map(read).collect()
+    Ok((progress, views.map(read).collect::<Result<_, _>>()?))
 }
 
 fn damaged(path: &Path, reason: String) -> CheckpointError {

@@ -3,8 +3,7 @@
 use super::train::{cache, git_revision};
 use anyhow::{Context, ensure};
 use clap::Args;
-use host_trainer::checkpoint;
-use host_trainer::config::{QuantizationConfig, Recipe};
+use host_trainer::config::Recipe;
 use host_trainer::dataset::loader::TrainingSet;
 use host_trainer::dataset::packed::PackedSet;
 use host_trainer::dataset::{held_out_people, prepare};
@@ -13,9 +12,9 @@ use host_trainer::evaluate::ENROLLED_PAIRS;
 use host_trainer::export::Weights;
 use host_trainer::measure::HeldOut;
 use host_trainer::native;
-use host_trainer::quantize::{Faces, Finish, REPORT_FILE, Report, tuning};
+use host_trainer::quantize::{Faces, Finish, REPORT_FILE, Report, Tuning, tuning};
 use host_trainer::report::{OperatingPoint, run_info};
-use host_trainer::train::{CHECKPOINT, Job};
+use host_trainer::train::finished;
 use shared::bundle::Provenance;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -59,11 +58,13 @@ impl Quantize {
         );
         let out = self.out.as_deref().unwrap_or(&self.run);
         std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-        let tensors = checkpoint::read(&self.run.join(CHECKPOINT))?;
+        let teacher = self.teacher(&recipe, &set)?;
+        let tensors = finished(&self.run, &recipe, &info.data_digest, teacher.as_ref())?;
         let run = Run {
             recipe: &recipe,
             weights: &exported(&recipe, &tensors)?,
             head: &tensors,
+            teacher: teacher.as_ref(),
             set: Arc::new(set),
             provenance: &Provenance {
                 recipe: info.recipe,
@@ -73,10 +74,22 @@ impl Quantize {
                 data_digest: info.data_digest,
                 git_revision: git_revision(),
             },
-            data,
             out,
         };
         run.finish()
+    }
+
+    /// That of the run, where the network is trained on.
+    fn teacher(&self, recipe: &Recipe, set: &PackedSet) -> anyhow::Result<Option<Teacher>> {
+        let config = recipe.quantization.as_ref();
+        let tuned = config.is_some_and(|config| config.fine_tune_steps > 0);
+        let Some(teacher) = recipe.distillation.as_ref().filter(|_| tuned) else {
+            return Ok(None);
+        };
+        let len = recipe.backbone.graph()?.embedding_len() as usize;
+        let (data, device, cache) = (self.data.as_deref(), native::device(), cache()?);
+        let teacher = Teacher::prepare(teacher, data, set, len, &cache, device)?;
+        Ok(Some(teacher))
     }
 
     fn recipe(&self, toml: &str) -> anyhow::Result<Recipe> {
@@ -118,9 +131,10 @@ pub(super) struct Run<'a> {
     pub(super) weights: &'a Weights,
     /// The class weights are among it.
     pub(super) head: &'a Weights,
+    /// That of the training, where there was one and the network is trained on.
+    pub(super) teacher: Option<&'a Teacher>,
     pub(super) set: Arc<PackedSet>,
     pub(super) provenance: &'a Provenance,
-    pub(super) data: Option<&'a Path>,
     pub(super) out: &'a Path,
 }
 
@@ -130,28 +144,25 @@ impl Run<'_> {
         let config = recipe.quantization.clone().unwrap_or_default();
         let held_out = held_out_people(set, recipe.data.held_out(), recipe.seed)?;
         let faces = Faces::of(set, &held_out, config.faces)?;
-        let (tuning, digest) = (tuning(recipe), set.digest());
-        let teacher = self.teacher(&config)?;
+        let (tuning_recipe, digest) = (tuning(recipe), set.digest());
         let out = self.out.join("fine-tuning");
-        let job = (config.fine_tune_steps > 0).then(|| Job {
-            recipe: &tuning,
+        let tuning = (config.fine_tune_steps > 0).then(|| Tuning {
+            recipe: &tuning_recipe,
             set: self.trained_on(&held_out),
             data_digest: &digest,
-            teacher: teacher.as_ref(),
-            validator: None,
-            start: None,
+            teacher: self.teacher,
+            head: self.head,
             out: &out,
         });
-        if job.is_some() {
+        if tuning.is_some() {
             std::fs::create_dir_all(&out)
                 .with_context(|| format!("cannot make {}", out.display()))?;
         }
         let report = Finish {
             recipe,
             weights: self.weights,
-            head: self.head,
             faces: &faces,
-            tuning: job,
+            tuning,
             held_out: &HeldOut::new(set, &held_out),
             provenance: self.provenance,
             out: self.out,
@@ -164,15 +175,6 @@ impl Run<'_> {
         Arc::new(TrainingSet::new(self.set.clone(), |p| {
             !held_out.contains(&p)
         }))
-    }
-
-    fn teacher(&self, config: &QuantizationConfig) -> anyhow::Result<Option<Teacher>> {
-        let len = self.recipe.backbone.graph()?.embedding_len() as usize;
-        let teacher = self.recipe.distillation.as_ref();
-        let teacher = teacher.filter(|_| config.fine_tune_steps > 0);
-        let (data, device, cache) = (self.data, native::device(), cache()?);
-        let prepare = |teacher| Teacher::prepare(teacher, data, &self.set, len, &cache, device);
-        Ok(teacher.map(prepare).transpose()?)
     }
 }
 

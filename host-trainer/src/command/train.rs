@@ -14,9 +14,9 @@ use host_trainer::evaluate::confidence::CAVEAT;
 use host_trainer::measure::{self, HeldOut};
 use host_trainer::operating_point::error_rates;
 use host_trainer::report::{self, Evaluation, RunInfo};
-use host_trainer::train::{CHECKPOINT, Job, Trained, train};
+use host_trainer::train::{Job, Trained, finished, train};
 use host_trainer::validate::Validator;
-use host_trainer::{checkpoint, distributed, export, native};
+use host_trainer::{distributed, export, native};
 use serde::Serialize;
 use shared::bundle::Provenance;
 use std::path::{Path, PathBuf};
@@ -131,10 +131,10 @@ impl Train {
         let run = quantize::Run {
             recipe: &recipe,
             weights: &weights,
-            head: &checkpoint::read(&out.join(CHECKPOINT))?,
+            head: &finished(out, &recipe, &digest, teacher.as_ref())?,
+            teacher: teacher.as_ref(),
             set,
             provenance: &made_by,
-            data,
             out,
         };
         run.finish()

@@ -14,7 +14,7 @@ use tch::Tensor;
 /// Different faces that calibration needs; a few hundred are better.
 pub const LEAST_FACES: usize = 32;
 /// Faces that the network sees at once: all values of all nodes are held.
-const BATCH: usize = 16;
+pub(super) const BATCH: usize = 16;
 
 /// What each node's value ranged over.
 pub struct Calibration {

@@ -1,7 +1,5 @@
 //! Why a network does not go into integers.
 
-use crate::dataset::packed::PackError;
-
 /// Why a network does not go into integers.
 #[derive(Debug, thiserror::Error)]
 pub enum QuantizeError {
@@ -90,7 +88,4 @@ pub enum QuantizeError {
         /// The worst case.
         sum: f64,
     },
-    /// Reading a face.
-    #[error(transparent)]
-    Data(#[from] PackError),
 }

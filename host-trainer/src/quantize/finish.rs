@@ -1,9 +1,8 @@
 //! After a training: the network in integers, by both ways of calibration and fine-tuned if that is
 //! asked for, measured in the door's runtime.
 
-use super::fit::{agreement, embeddings, needy};
-use super::{Agreement, Layout, Method, QuantizeError, Scheme};
-use super::{calibrate, tune};
+use super::fit::{agreement, embeddings};
+use super::{Agreement, Layout, QuantizeError, Scheme, Tuning, calibrate, fit, tune};
 use crate::backbone::Module;
 use crate::backbone::graph::Graph;
 use crate::config::Recipe;
@@ -11,7 +10,7 @@ use crate::dataset::packed::{PackError, PackedSet};
 use crate::export::{self, Weights, folded};
 use crate::measure::{HeldOut, MeasureError, Measured, Measuring, reported};
 use crate::report::OperatingPoint;
-use crate::train::{Job, TrainError};
+use crate::train::TrainError;
 use edge_runtime::atomic_file::{self, WriteError};
 use serde::Serialize;
 use shared::align::AlignedFace;
@@ -33,7 +32,9 @@ pub enum FinishError {
     #[error(transparent)]
     Quantize(#[from] QuantizeError),
     /// Fine-tuning.
-    #[error("fine-tuning: {0}")]
+    #[error(
+        "fine-tuning, whose learning rate is that of [quantization] (or --learning-rate): {0}; {STEM}.bundle is the network as it was calibrated"
+    )]
     Train(#[from] TrainError),
     /// In the door's runtime.
     #[error(transparent)]
@@ -81,12 +82,10 @@ pub struct Finish<'a> {
     pub recipe: &'a Recipe,
     /// As trained, norms among it.
     pub weights: &'a Weights,
-    /// Class weights, by name.
-    pub head: &'a Weights,
     /// Of people trained on.
     pub faces: &'a Faces,
-    /// The fine-tuning, by a recipe that [`super::tuning`] made; none is made without.
-    pub tuning: Option<Job<'a>>,
+    /// The fine-tuning; none is made without.
+    pub tuning: Option<Tuning<'a>>,
     /// People to measure on.
     pub held_out: &'a HeldOut<'a>,
     /// What made it.
@@ -138,10 +137,11 @@ fn points(measured: &Measured) -> Vec<OperatingPoint> {
 }
 
 impl Finish<'_> {
-    /// Writes `model-int8.onnx`, `model-int8.bundle` and [`REPORT_FILE`].
+    /// Writes `model-int8.onnx`, `model-int8.bundle` and [`REPORT_FILE`]: as calibrated, and
+    /// anew once it is fine-tuned.
     ///
     /// # Errors
-    /// [`FinishError`].
+    /// [`FinishError`]; after one of the fine-tuning the files are of the network as calibrated.
     pub fn run(&self) -> Result<Report, FinishError> {
         let graph = self
             .recipe
@@ -149,10 +149,13 @@ impl Finish<'_> {
             .graph()
             .expect("checked with the recipe");
         let (graph, weights) = folded(&graph, self.weights);
+        let network = (&graph, &weights);
         let input = self.recipe.input_spec(&graph);
         let layout = Layout::new(&graph)?;
         let float = Module::with_weights(graph.clone(), &weights, Device::Cpu);
-        let calibration = calibrate(&float, &input, &layout, &self.faces.calibrate)?;
+        let faces = &self.faces.calibrate;
+        let calibration = calibrate(&float, &input, &layout, faces)?;
+        let schemes = fit(network, &input, &layout, &calibration, faces)?;
         let model = export::onnx(&graph, &weights, Precision::F32);
         let measured = self.measuring().measure(&graph, model, Precision::F32)?;
         let way = Way {
@@ -162,26 +165,20 @@ impl Finish<'_> {
             float: embeddings(&float, &input, &self.faces.choose),
             measured: &measured,
         };
-        let mut tried = vec![];
-        let scheme = |method, needy: &[usize]| {
-            Scheme::new(&graph, &weights, &layout, &calibration, method, needy)
-        };
-        // Weights that no integer holds are found before they are computed with.
-        scheme(Method::Percentile, &[])?;
-        let needy = needy((&graph, &weights), &input, &layout, &self.faces.calibrate);
-        for method in Method::ALL {
-            let scheme = scheme(method, &needy)?;
-            tried.push(way.measured(method.to_string(), &weights, scheme)?);
-        }
+        let calibrated = schemes.into_iter().map(|(method, scheme)| {
+            let name = method.to_string();
+            way.measured(name, &weights, scheme)
+        });
+        let mut tried = calibrated.collect::<Result<Vec<_>, _>>()?;
         let nearness = |tried: &Tried| tried.figures.trained_people.mean;
         tried.sort_by(|a, b| nearness(a).total_cmp(&nearness(b)));
-        if let Some(job) = &self.tuning {
-            let scheme = tried.last().expect("two were tried").scheme.clone();
-            let tuned = tune(job, (&graph, &weights), &scheme, self.head)?;
-            let steps = job.recipe.training.steps;
-            tried.push(way.measured(format!("fine-tuned, {steps} steps"), &tuned, scheme)?);
-        }
-        self.write(&graph, way.measured, tried)
+        // A fine-tuning may fail after hours: this much is kept.
+        let report = self.write(&way, &tried)?;
+        let Some(tuning) = &self.tuning else {
+            return Ok(report);
+        };
+        tried.push(way.tuned(tuning, &weights, &tried)?);
+        self.write(&way, &tried)
     }
 
     fn measuring(&self) -> Measuring<'_> {
@@ -192,21 +189,16 @@ impl Finish<'_> {
         }
     }
 
-    fn write(
-        &self,
-        graph: &Graph,
-        float: &Measured,
-        mut tried: Vec<Tried>,
-    ) -> Result<Report, FinishError> {
-        let ways = tried.iter().map(|t| t.figures.clone()).collect();
-        let kept = tried.pop().expect("two were tried");
+    /// The last that was tried, and the report of all.
+    fn write(&self, way: &Way<'_>, tried: &[Tried]) -> Result<Report, FinishError> {
+        let kept = tried.last().expect("two were tried");
         kept.measured.write(self.out, STEM)?;
         let report = Report {
             faces: self.faces.calibrate.len(),
-            float_eer: float.scores.eer(),
-            float_operating_points: points(float),
-            ways,
-            scale_for_each_channel: kept.scheme.needy(graph),
+            float_eer: way.measured.scores.eer(),
+            float_operating_points: points(way.measured),
+            ways: tried.iter().map(|t| t.figures.clone()).collect(),
+            scale_for_each_channel: kept.scheme.needy(way.graph),
         };
         let json = serde_json::to_vec_pretty(&report).expect("plain numbers");
         atomic_file::write(&self.out.join(REPORT_FILE), &json, None)?;
@@ -225,6 +217,19 @@ struct Way<'a> {
 }
 
 impl Way<'_> {
+    /// Trained on from the last that was tried.
+    fn tuned(
+        &self,
+        tuning: &Tuning<'_>,
+        weights: &Weights,
+        tried: &[Tried],
+    ) -> Result<Tried, FinishError> {
+        let scheme = tried.last().expect("two were tried").scheme.clone();
+        let tuned = tune(tuning, (self.graph, weights), &scheme)?;
+        let steps = tuning.recipe.training.steps;
+        self.measured(format!("fine-tuned, {steps} steps"), &tuned, scheme)
+    }
+
     fn measured(
         &self,
         way: String,

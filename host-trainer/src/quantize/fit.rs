@@ -1,6 +1,6 @@
 //! From a trained network to a scheme: which layers need a scale for each channel is measured.
 
-use super::calibrate::images;
+use super::calibrate::{BATCH, images};
 use super::scheme::weighted;
 use super::{Calibration, Kind, Layout, Method, QuantizeError, Scheme};
 use crate::backbone::Module;
@@ -13,8 +13,6 @@ use tch::{Device, Kind as Numbers, Tensor};
 
 /// Faces that a layer's share of the error is measured on.
 const FACES: usize = 32;
-/// Faces that a network sees at once.
-const BATCH: usize = 16;
 /// A layer whose weights, rounded alone and with one scale, take more than this from the mean
 /// cosine gets a scale for each channel, which tract does not fuse, if that halves the loss.
 const MOST_LOST: f64 = 2e-3;
@@ -42,7 +40,7 @@ impl Agreement {
     }
 }
 
-/// A scheme for a graph without norms; `faces` are those it was calibrated with.
+/// A scheme by each method for a graph without norms; `faces` are those it was calibrated with.
 ///
 /// # Errors
 /// [`QuantizeError`], which names the node.
@@ -51,17 +49,22 @@ pub fn fit(
     input: &InputSpec,
     layout: &Layout,
     calibration: &Calibration,
-    method: Method,
     faces: &[AlignedFace],
-) -> Result<Scheme, QuantizeError> {
+) -> Result<[(Method, Scheme); 2], QuantizeError> {
+    let scheme =
+        |method, needy: &[usize]| Scheme::new(graph, weights, layout, calibration, method, needy);
+    let [first, second] = Method::ALL;
     // Weights that are no numbers are found before they are computed with.
-    Scheme::new(graph, weights, layout, calibration, method, &[])?;
+    scheme(first, &[])?;
     let needy = needy((graph, weights), input, layout, faces);
-    Scheme::new(graph, weights, layout, calibration, method, &needy)
+    Ok([
+        (first, scheme(first, &needy)?),
+        (second, scheme(second, &needy)?),
+    ])
 }
 
 /// Layers that get a scale for each channel, by measurement; no matter how activations are rounded.
-pub(super) fn needy(
+fn needy(
     (graph, weights): (&Graph, &Weights),
     input: &InputSpec,
     layout: &Layout,
@@ -76,11 +79,13 @@ pub(super) fn needy(
         let rounded = module().quantized(scheme);
         1.0 - agreement(&float, &embeddings(&rounded, input, faces)).mean
     };
-    let is_needy = |i: &usize| {
-        let with_one = lost(*i, false);
-        with_one > MOST_LOST && lost(*i, true) < with_one / 2.0
-    };
+    let is_needy = |i: &usize| is_needy(lost(*i, false), || lost(*i, true));
     candidates.map(|(i, _)| i).filter(is_needy).collect()
+}
+
+/// Whether so much lost with one scale is worth one for each channel, with which so much is lost.
+pub(super) fn is_needy(with_one: f64, with_each: impl FnOnce() -> f64) -> bool {
+    with_one > MOST_LOST && with_each() < with_one / 2.0
 }
 
 /// Raw embeddings of faces, `[N, D]`, on the CPU.

@@ -24,7 +24,7 @@ pub use histogram::Method;
 pub use layout::{Kind, Layout, quantizable};
 pub(crate) use scheme::IntegerLayer;
 pub use scheme::{Layer, Scheme, Value};
-pub use tune::{tune, tuning};
+pub use tune::{Tuning, tune, tuning};
 
 /// Bytes and scales such that `weight ~ bytes * scale` for each channel.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,18 +39,10 @@ pub struct QuantizedWeights {
 /// channel becomes 127; a channel of zeros gets scale 1.
 pub fn per_channel(weights: &[f32], channels: usize) -> QuantizedWeights {
     let rows = weights.chunks_exact(weights.len() / channels);
-    let scale = |row: &[f32]| match row.iter().fold(0.0_f32, |max, w| max.max(w.abs())) {
-        0.0 => 1.0,
-        max => max / 127.0,
-    };
-    let scales: Vec<f32> = rows.clone().map(scale).collect();
-    let bytes = rows
-        .zip(&scales)
-        .flat_map(|(row, scale)| {
-            row.iter()
-                .map(move |w| (w / scale).round().clamp(-127.0, 127.0) as i8)
-        })
+    let scales: Vec<f32> = rows
+        .map(|row| largest(row).map_or(1.0, |most| most / 127.0))
         .collect();
+    let bytes = bytes(weights, &scales);
     QuantizedWeights { bytes, scales }
 }
 
@@ -58,13 +50,22 @@ pub fn per_channel(weights: &[f32], channels: usize) -> QuantizedWeights {
 pub(crate) fn bytes(weights: &[f32], scales: &[f32]) -> Vec<i8> {
     let rows = weights.chunks_exact(weights.len() / scales.len());
     let rounded = |(row, scale): (&[f32], &f32)| -> Vec<i8> {
-        // As libtorch rounds: ties to even, and a product with the scale's inverse.
         let inverse = 1.0 / scale;
-        row.iter()
-            .map(|w| (w * inverse).round_ties_even().clamp(-127.0, 127.0) as i8)
-            .collect()
+        row.iter().map(|w| steps(*w, inverse) as i8).collect()
     };
     rows.zip(scales).flat_map(rounded).collect()
+}
+
+/// A weight in whole steps, -127 to 127, of which `inverse` are 1. As libtorch rounds: ties to even,
+/// and a product with the scale's inverse.
+fn steps(weight: f32, inverse: f32) -> f32 {
+    (weight * inverse).round_ties_even().clamp(-127.0, 127.0)
+}
+
+/// The largest size of weights; `None` for zeros, and where a 127th is no normal number.
+fn largest(weights: &[f32]) -> Option<f32> {
+    let most = weights.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
+    (most / 127.0 >= f32::MIN_POSITIVE).then_some(most)
 }
 
 #[cfg(test)]

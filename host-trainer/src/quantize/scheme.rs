@@ -1,6 +1,6 @@
 //! With what scales a network computes in integers, and the same rounding in tensors.
 
-use super::{Affine, Calibration, Kind, Layout, Method, QuantizeError, bytes};
+use super::{Affine, Calibration, Kind, Layout, Method, QuantizeError, bytes, largest, steps};
 use crate::backbone::graph::{Graph, Node, Op};
 use crate::export::Weights;
 use std::collections::BTreeMap;
@@ -33,14 +33,22 @@ pub struct Layer {
 }
 
 impl Layer {
-    fn new(node: &Node, weights: &[f32], each_channel: bool) -> Self {
-        let scales = match node.op {
-            Op::Conv { output, .. } | Op::Linear { output, .. } if each_channel => output as usize,
-            _ => 1,
+    /// - `least`: of the scale of each output channel. It is that of weights that are all 0, and
+    ///   where each channel has a scale of its own, none is below.
+    fn new(weights: &[f32], each_channel: bool, least: &[f32]) -> Self {
+        let count = if each_channel { least.len() } else { 1 };
+        let rows = weights.chunks_exact(weights.len() / count);
+        let scale = |(row, least): (&[f32], &[f32])| {
+            let least = least.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+            match weight_scale(row) {
+                None => least,
+                Some(scale) if each_channel => scale.max(least),
+                Some(scale) => scale,
+            }
         };
-        let rows = weights.chunks_exact(weights.len() / scales);
+        let rows = rows.zip(least.chunks_exact(least.len() / count));
         Self {
-            scales: rows.map(weight_scale).collect(),
+            scales: rows.map(scale).collect(),
         }
     }
 }
@@ -89,26 +97,48 @@ impl Scheme {
                 Kind::Float => Value::Float,
             });
         }
-        let mut layers = BTreeMap::new();
+        let layers = BTreeMap::new();
+        let mut scheme = Self { values, layers };
         for (i, node) in weighted(graph) {
             let own = finite(node, weights)?;
             // A scale for each channel costs nothing where sums become floats.
             let each = layout.kinds[i] == Kind::Float || per_channel.contains(&i);
-            layers.insert(i, Layer::new(node, own, each));
+            let least = scheme.least_scales(graph, weights, i);
+            scheme.layers.insert(i, Layer::new(own, each, &least));
         }
-        let scheme = Self { values, layers };
         scheme.check(graph, weights)?;
         Ok(scheme)
     }
 
     /// Nothing rounded but the weights of one node, with one scale or one for each channel.
     pub(super) fn of_one_layer(graph: &Graph, weights: &Weights, node: usize, each: bool) -> Self {
-        let own = &weights[&format!("{}.weight", graph.nodes[node].name)];
-        let layer = Layer::new(&graph.nodes[node], own, each);
+        let own = |suffix| &weights[&format!("{}.{suffix}", graph.nodes[node].name)];
+        let least = vec![f32::MIN_POSITIVE; own("bias").len()];
+        let layer = Layer::new(own("weight"), each, &least);
         Self {
             values: vec![Value::Inner; graph.nodes.len()],
             layers: BTreeMap::from([(node, layer)]),
         }
+    }
+
+    /// The least scale of each output channel's weights. Below, the channel's bias or a step of its
+    /// output would be more steps of the sums than integers compute with, though what the weights
+    /// add is lost beside them: such a channel is dead, or all but.
+    fn least_scales(&self, graph: &Graph, weights: &Weights, node: usize) -> Vec<f32> {
+        let own = &graph.nodes[node];
+        let input = self.affine(graph, own.inputs[0]);
+        let input = f64::from(input.expect("layers take bytes").scale);
+        let output = self.requantized(graph, node);
+        let output = output.map_or(0.0, |output| f64::from(output.scale));
+        let least = |bias: &f32| {
+            let step = f64::from(bias.abs()).max(output) * REQUANTIZATION[0];
+            // Twice as much, so that no rounding falls below, and a bias leaves room for the sums.
+            (2.0 * step.max(f64::from(f32::MIN_POSITIVE)) / input) as f32
+        };
+        weights[&format!("{}.bias", own.name)]
+            .iter()
+            .map(least)
+            .collect()
     }
 
     /// Names of the layers that have a scale for each channel though their sums become bytes.
@@ -249,22 +279,16 @@ fn finite<'a>(node: &Node, weights: &'a Weights) -> Result<&'a [f32], QuantizeEr
     }
 }
 
-/// Where the squared error of rounding and cutting off is least; 1 for zeros.
-fn weight_scale(weights: &[f32]) -> f32 {
-    let most = weights.iter().fold(0.0_f32, |most, w| most.max(w.abs()));
-    if most < f32::MIN_POSITIVE * 127.0 {
-        return 1.0;
-    }
+/// Where the squared error of rounding and cutting off is least; `None` as [`largest`].
+fn weight_scale(weights: &[f32]) -> Option<f32> {
+    let most = largest(weights)?;
     let error = |scale: f32| -> f64 {
         let inverse = 1.0 / scale;
-        let of = |w: &f32| {
-            let rounded = (w * inverse).round_ties_even().clamp(-127.0, 127.0) * scale;
-            f64::from(w - rounded).powi(2)
-        };
+        let of = |w: &f32| f64::from(w - steps(*w, inverse) * scale).powi(2);
         weights.iter().map(of).sum()
     };
     let tried = (0..WEIGHT_ENDS).map(|i| most / 127.0 * (1.0 - i as f32 / 50.0));
     let errors = tried.map(|scale| (error(scale), scale));
     let least = errors.min_by(|a, b| a.0.total_cmp(&b.0));
-    least.expect("some are tried").1
+    Some(least.expect("some are tried").1)
 }

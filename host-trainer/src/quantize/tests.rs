@@ -1,7 +1,9 @@
 use super::*;
 use crate::backbone::graph::{Activation, Graph, Init, Node, Op};
 use crate::backbone::{Module, mobilefacenet, sphereface20, sphereface20_with};
+use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::synthetic_face;
+use crate::dataset::{DataConfig, prepare};
 use crate::export::{Weights, folded, weights};
 use crate::generator::Generator;
 use shared::align::{AlignTemplate, AlignedFace};
@@ -180,9 +182,9 @@ fn a_number_of_the_range_is_off_by_half_a_step_at_most() {
             assert_eq!(affine.rounded(0.0), 0.0);
             for i in 0..=1000 {
                 let x = least + (most - least) * f64::from(i) / 1000.0;
-                // The ends may lie half a step off, since 0 has its own byte.
+                // At the ends, too, which lie half a step off at most: 0 has its own byte.
                 let off = (affine.rounded(x) - x).abs();
-                assert!(off <= f64::from(affine.scale) * 1.001, "{affine:?} {x}");
+                assert!(off <= f64::from(affine.scale) * 0.501, "{affine:?} {x}");
             }
         }
     }
@@ -228,8 +230,10 @@ fn a_layer_of_uneven_channels_gets_a_scale_for_each() {
         let calibration = calibrated(&graph, weights, &faces).unwrap();
         let layout = Layout::new(&graph).unwrap();
         let network = (&graph, weights);
-        let method = Method::MeanSquaredError;
-        let scheme = fit(network, &input(), &layout, &calibration, method, &faces).unwrap();
+        let schemes = fit(network, &input(), &layout, &calibration, &faces).unwrap();
+        assert_eq!(schemes.each_ref().map(|(method, _)| *method), Method::ALL);
+        let [(_, other), (_, scheme)] = schemes;
+        assert_eq!(other.layers, scheme.layers);
         let each = scheme.layers.iter().filter(|(_, l)| l.scales.len() > 1);
         let each: Vec<_> = each.map(|(i, _)| graph.nodes[*i].name.clone()).collect();
         each
@@ -254,4 +258,130 @@ fn a_layer_of_uneven_channels_gets_a_scale_for_each() {
         *w *= if i / 9 % next == 0 { 1e-3 } else { 1.0 };
     }
     assert_eq!(needy(&weights), ["conv1_2", "fc"]);
+}
+
+#[test]
+fn a_scale_for_each_channel_is_for_layers_that_lose_much_and_half_of_it_less() {
+    for (with_one, with_each, expected) in [
+        (0.0021, 0.0010, true),
+        (0.0021, 0.0011, false),
+        (0.0019, 0.0, false),
+        (0.5, 0.24, true),
+        (0.5, 0.26, false),
+    ] {
+        let found = fit::is_needy(with_one, || with_each);
+        assert_eq!(found, expected, "{with_one} {with_each}");
+    }
+}
+
+#[test]
+fn a_dead_channel_costs_no_layer_its_integers() {
+    let (graph, mut weights) = small();
+    let row = 64 * 9;
+    let own = weights.get_mut("conv1_2.weight").unwrap();
+    own[..row].fill(0.0);
+    own[row..3 * row].iter_mut().for_each(|w| *w *= 1e-12);
+    let biases = [0.3, -0.7, 0.0];
+    weights.get_mut("conv1_2.bias").unwrap()[..3].copy_from_slice(&biases);
+    let row = 64 * 56 * 48;
+    let own = weights.get_mut("fc.weight").unwrap();
+    own[..row].fill(0.0);
+    own[row..2 * row].fill(1e-30);
+    let ends = [0.25, 0.0];
+    weights.get_mut("fc.bias").unwrap()[..2].copy_from_slice(&ends);
+    let calibration = calibrated(&graph, &weights, &faces(40)).unwrap();
+    let layout = Layout::new(&graph).unwrap();
+    let at = |name: &str| graph.nodes.iter().position(|n| n.name == name).unwrap();
+    for method in Method::ALL {
+        let each = [at("conv1_2")];
+        let scheme = Scheme::new(&graph, &weights, &layout, &calibration, method, &each).unwrap();
+        for (name, biases) in [("conv1_2", &biases[..]), ("fc", &ends)] {
+            let layer = scheme.layer(&graph, &weights, at(name)).unwrap();
+            let input = scheme.affine(&graph, graph.nodes[at(name)].inputs[0]);
+            let input = f64::from(input.unwrap().scale);
+            let row = layer.bytes.len() / layer.bias.len();
+            for (channel, bias) in biases.iter().enumerate() {
+                let step = input * f64::from(layer.scales[channel]);
+                assert!((step as f32).is_normal(), "{name} {channel}");
+                let held = f64::from(layer.bias[channel]) * step;
+                assert!(
+                    (held - f64::from(*bias)).abs() < 1e-6,
+                    "{name} {channel}: {held}"
+                );
+                let own = &layer.bytes[channel * row..][..row];
+                assert!(own.iter().all(|b| *b == 0), "{name} {channel}");
+            }
+            // The others are as fine as ever.
+            let own = &layer.bytes[3 * row..][..row];
+            assert!(own.iter().any(|b| b.unsigned_abs() > 100), "{name}");
+        }
+    }
+}
+
+#[test]
+fn faces_are_of_people_who_were_not_held_out_and_those_of_the_two_kinds_differ() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = DataConfig::Synthetic {
+        people: 6,
+        pictures: 5,
+        held_out: 0.0,
+    };
+    let set = prepare(&data, None, AlignTemplate::Sphereface112x96, 3, dir.path()).unwrap();
+    let person = |face: &AlignedFace| {
+        let same = |i: &usize| set.face(*i).unwrap().pixels() == face.pixels();
+        let image = (0..set.len()).find(same).expect("a face of the set");
+        (set.person(image), image)
+    };
+    let held_out = [1, 4].into();
+    for (count, each) in [(6, 6), (512, 10)] {
+        let faces = Faces::of(&set, &held_out, count).unwrap();
+        let (calibrate, choose) = (faces.calibrate.iter(), faces.choose.iter());
+        assert_eq!((calibrate.len(), choose.len()), (each, each));
+        let seen: Vec<_> = calibrate.chain(choose).map(person).collect();
+        let images: std::collections::BTreeSet<_> = seen.iter().collect();
+        assert_eq!(images.len(), 2 * each);
+        // All the others, evenly.
+        for other in [0, 2, 3, 5] {
+            let own = seen.iter().filter(|(person, _)| *person == other);
+            assert_eq!(own.count(), each / 2, "{other}");
+        }
+    }
+}
+
+#[test]
+fn a_fine_tuning_is_the_recipe_s_training_at_its_end() {
+    let mut recipe: Recipe = toml::from_str(include_str!("../../configs/demo.toml")).unwrap();
+    recipe.loss = toml::from_str(
+        "name = \"am-softmax\"\nscale = 30\nmargin = { from = 0.0, to = 0.4, steps = 4 }",
+    )
+    .unwrap();
+    recipe.training.precision = ComputePrecision::Bf16;
+    (recipe.training.steps, recipe.training.validate_every) = (77, 7);
+    recipe.optimizer.warmup_steps = 9;
+    recipe.optimizer.average_decay = Some(0.9);
+    recipe.optimizer.schedule = crate::optimize::RateSchedule::Cosine {};
+    recipe.quantization =
+        Some(toml::from_str("fine_tune_steps = 40\nlearning_rate = 0.002").unwrap());
+    let tuned = tuning(&recipe);
+    assert_eq!(tuned.quantization, None);
+    assert_eq!(tuned.name, format!("{}-int8", recipe.name));
+    assert_eq!(tuned.loss.to_string(), "AM-Softmax s=30 m=0.4");
+    let training = &tuned.training;
+    assert_eq!((training.steps, training.validate_every), (40, 0));
+    assert_eq!(training.precision, ComputePrecision::F32);
+    assert_eq!(tuned.optimizer.average_decay, None);
+    // From the first step on evenly to 0.
+    for (step, rate) in [(0, 0.002), (20, 0.001), (30, 0.0005)] {
+        let found = tuned.optimizer.learning_rate_at(step, 40);
+        assert!((found - rate).abs() < 1e-9, "{step}: {found}");
+    }
+    // All else as it was.
+    let mut same = tuned.clone();
+    (same.name, same.loss) = (recipe.name.clone(), recipe.loss.clone());
+    (same.training, same.optimizer) = (recipe.training.clone(), recipe.optimizer.clone());
+    same.quantization = recipe.quantization.clone();
+    assert_eq!(same, recipe);
+    assert_eq!(training.batch_size, recipe.training.batch_size);
+    assert_eq!(tuned.optimizer.weight_decay, recipe.optimizer.weight_decay);
+    assert_eq!(tuned.optimizer.momentum, recipe.optimizer.momentum);
 }

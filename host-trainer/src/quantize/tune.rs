@@ -2,10 +2,15 @@
 
 use super::Scheme;
 use crate::backbone::graph::Graph;
+use crate::checkpoint::CheckpointError;
 use crate::config::{ComputePrecision, Recipe};
+use crate::dataset::loader::TrainingSet;
+use crate::distill::Teacher;
 use crate::export::Weights;
 use crate::optimize::RateSchedule;
 use crate::train::{Job, Start, TrainError, train};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The recipe of the fine-tuning after a recipe's training.
 pub fn tuning(recipe: &Recipe) -> Recipe {
@@ -26,29 +31,58 @@ pub fn tuning(recipe: &Recipe) -> Recipe {
     tuning
 }
 
+/// What a fine-tuning needs.
+pub struct Tuning<'a> {
+    /// One that [`tuning`] made.
+    pub recipe: &'a Recipe,
+    /// On whom.
+    pub set: Arc<TrainingSet>,
+    /// Of the packed set.
+    pub data_digest: &'a str,
+    /// Whom to learn from beside the labels.
+    pub teacher: Option<&'a Teacher>,
+    /// Class weights to go on from, by name, and whatever else; those that are missing are drawn.
+    pub head: &'a Weights,
+    /// A folder of its own, where a fine-tuning that was stopped goes on. The checkpoint of another
+    /// one there makes way for this one.
+    pub out: &'a Path,
+}
+
 /// Trains a graph without norms on from `weights`, rounded as `scheme` says, and gives the weights;
-/// the scales stay. `job` is of a recipe that [`tuning`] made; what it starts from is overwritten.
-///
-/// - `head`: class weights to go on from, by name; empty to begin anew
+/// the scales stay.
 ///
 /// # Errors
 /// [`TrainError`].
 pub fn tune(
-    job: &Job<'_>,
+    tuning: &Tuning<'_>,
     (graph, weights): (&Graph, &Weights),
     scheme: &Scheme,
-    head: &Weights,
 ) -> Result<Weights, TrainError> {
     let start = Start {
         graph: graph.clone(),
         weights: weights.clone(),
-        scheme: Some(scheme.clone()),
-        head: head.clone(),
+        scheme: scheme.clone(),
+        head: tuning.head.clone(),
     };
-    let trained = train(&Job {
+    let job = Job {
+        recipe: tuning.recipe,
+        set: tuning.set.clone(),
+        data_digest: tuning.data_digest,
+        teacher: tuning.teacher,
+        validator: None,
         start: Some(&start),
-        set: job.set.clone(),
-        ..*job
-    })?;
-    Ok(crate::export::weights(&trained.module))
+        out: tuning.out,
+    };
+    let trained = match train(&job) {
+        Err(TrainError::Checkpoint(CheckpointError::OtherRun { path })) => {
+            let failed = |source| CheckpointError::Read {
+                path: path.clone(),
+                source,
+            };
+            std::fs::remove_file(&path).map_err(failed)?;
+            train(&job)
+        }
+        trained => trained,
+    };
+    Ok(crate::export::weights(&trained?.module))
 }

@@ -10,7 +10,7 @@ mod tests;
 
 pub use batch::images;
 pub(crate) use batch::normalized;
-pub use state::CHECKPOINT;
+pub use state::{CHECKPOINT, finished};
 
 use crate::backbone::Module;
 use crate::backbone::graph::Graph;
@@ -109,6 +109,18 @@ pub enum TrainError {
         /// Steps done.
         step: u64,
     },
+    /// Class weights to begin with that are not of these people.
+    #[error(
+        "{name} to begin with has {found} numbers, expected {expected} for the people trained on: it is of a training on other people, or of another network"
+    )]
+    Head {
+        /// Which.
+        name: String,
+        /// Its numbers.
+        found: usize,
+        /// Those of the people trained on.
+        expected: usize,
+    },
     /// A fault of this program: the batches ended before the steps did.
     #[error(
         "the reader of batches failed at step {step}; run the same command again, and report this"
@@ -153,8 +165,8 @@ pub struct Start {
     pub graph: Graph,
     /// Of that graph.
     pub weights: Weights,
-    /// The rounding to train with, if any.
-    pub scheme: Option<Scheme>,
+    /// The rounding to train with.
+    pub scheme: Scheme,
     /// Class weights by name; those that are missing are drawn.
     pub head: Weights,
 }
@@ -175,6 +187,9 @@ enum Pass {
 pub fn train(job: &Job<'_>) -> Result<Trained, TrainError> {
     let training = &job.recipe.training;
     let mut run = Run::new(job.recipe, job.set.classes(), job.teacher, job.start);
+    if let Some(start) = job.start {
+        run.fill_head(&start.head)?;
+    }
     let mut left_out = BTreeSet::new();
     let metrics = loop {
         let done = job.load(&run)?;

@@ -1,12 +1,13 @@
 //! The state of a training, and one step of it.
 
-use super::Start;
 use super::batch::augmented;
+use super::{Start, TrainError};
 use crate::backbone::Module;
 use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::loader::Batch;
 use crate::distill::Teacher;
 use crate::distributed;
+use crate::export::Weights;
 use crate::generator::Generator;
 use crate::loss::Head;
 use crate::native;
@@ -41,7 +42,8 @@ impl<'a> Run<'a> {
         let head = Head::new(&recipe.loss, shape, rate, recipe.seed, device, &generator);
         let module = match start {
             None => Module::new(graph, device, &generator),
-            Some(start) => begun(start, device, &head),
+            Some(start) => Module::with_weights(start.graph.clone(), &start.weights, device)
+                .quantized(start.scheme.clone()),
         };
         let own = module.trainable().map(named);
         let optimizer = Optimizer::new(recipe.optimizer.clone(), own.chain(head.tensors()));
@@ -59,6 +61,29 @@ impl<'a> Run<'a> {
             average,
             teacher,
         }
+    }
+
+    /// Class weights to begin with, by name; those that are missing stay as they were drawn.
+    ///
+    /// # Errors
+    /// [`TrainError::Head`].
+    pub(super) fn fill_head(&mut self, weights: &Weights) -> Result<(), TrainError> {
+        let _guard = tch::no_grad_guard();
+        for (name, mut tensor) in self.head.tensors() {
+            let Some(numbers) = weights.get(&name) else {
+                continue;
+            };
+            let (found, expected) = (numbers.len(), tensor.numel());
+            if found != expected {
+                return Err(TrainError::Head {
+                    name,
+                    found,
+                    expected,
+                });
+            }
+            tensor.copy_(&Tensor::from_slice(numbers).view(tensor.size().as_slice()));
+        }
+        Ok(())
     }
 
     /// All tensors that a resumed run needs.
@@ -125,21 +150,49 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The network to begin with; also fills the head.
-fn begun(start: &Start, device: Device, head: &Head) -> Module {
-    let module = Module::with_weights(start.graph.clone(), &start.weights, device);
-    let _guard = tch::no_grad_guard();
-    for (name, mut tensor) in head.tensors() {
-        if let Some(numbers) = start.head.get(&name) {
-            tensor.copy_(&Tensor::from_slice(numbers).view(tensor.size().as_slice()));
-        }
-    }
-    match &start.scheme {
-        None => module,
-        Some(scheme) => module.quantized(scheme.clone()),
-    }
-}
-
 fn named((name, tensor): (&String, &Tensor)) -> (String, Tensor) {
     (name.clone(), tensor.shallow_clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::floats;
+    use crate::export::{folded, weights};
+    use crate::quantize::{Layout, Scheme, Value};
+
+    /// A network to begin with whose head is that of `classes` people.
+    fn begun_for(recipe: &Recipe, classes: usize) -> Start {
+        let graph = recipe.backbone.graph().unwrap();
+        let module = Module::new(graph, Device::Cpu, &Generator::seeded(1));
+        let (graph, weights) = folded(module.graph(), &weights(&module));
+        assert!(Layout::new(&graph).is_ok());
+        let numbers = classes * graph.embedding_len() as usize;
+        let numbers = (0..numbers).map(|i| i as f32 * 0.25).collect();
+        Start {
+            scheme: Scheme {
+                values: vec![Value::Inner; graph.nodes.len()],
+                layers: [].into(),
+            },
+            graph,
+            weights,
+            head: Weights::from([("head.weight".into(), numbers)]),
+        }
+    }
+
+    #[test]
+    fn class_weights_go_on_from_those_of_the_start_or_are_refused() {
+        let mut recipe: Recipe = toml::from_str(include_str!("../../configs/demo.toml")).unwrap();
+        recipe.backbone = toml::from_str("name = \"sphereface20\"\nactivation = \"relu\"").unwrap();
+        let start = begun_for(&recipe, 3);
+        let mut run = Run::new(&recipe, 3, None, Some(&start));
+        run.fill_head(&start.head).unwrap();
+        let (_, weight) = run.head.tensors().swap_remove(0);
+        assert_eq!(floats(&weight), start.head["head.weight"]);
+        let others = begun_for(&recipe, 4);
+        let refused = run.fill_head(&others.head).unwrap_err();
+        let message = refused.to_string();
+        let needle = "head.weight to begin with has 2048 numbers, expected 1536";
+        assert!(message.contains(needle), "{message}");
+    }
 }
