@@ -24,7 +24,6 @@ use shared::bundle::{Bundle, Manifest, Precision, Provenance, SelfTestFace};
 use shared::embedding::Embedding;
 use shared::preprocess::InputSpec;
 use std::io::Write;
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use tch::{Device, Tensor};
@@ -152,7 +151,7 @@ fn nodes_of(model: &[u8], operator: &str, (input, len): (usize, i64)) -> [usize;
 #[test]
 fn layers_between_bytes_are_one_operator_each() {
     // The operator's input 4 is the weights' scale.
-    let found = networks().iter().map(|quantized| {
+    let found = networks().into_iter().map(|quantized| {
         let model = quantized.model();
         let [layers, each] = nodes_of(&model, "QLinearConv", (4, 48));
         let [cut_off, _] = nodes_of(&model, "Max", (0, 0));
