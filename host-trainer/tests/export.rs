@@ -16,7 +16,7 @@ use shared::align::{AlignedFace, RgbImage, align};
 use shared::bundle::Precision;
 use shared::embedding::Embedding;
 use shared::preprocess::{InputSpec, PixelOrder};
-use tch::{Device, Kind, Tensor};
+use tch::Device;
 
 fn face(input: &InputSpec) -> AlignedFace {
     let picture = render(&Identity::new(1, 2), 3);

@@ -45,13 +45,13 @@ pub(super) fn convolve(layer: &Layer<'_>, pixels: &[f32], out: &mut [f32]) {
 
 /// With the vectors of that level, which may be below what the processor has.
 fn convolve_with(level: Level, layer: &Layer<'_>, pixels: &[f32], out: &mut [f32]) {
-    let pixels = pad(&layer.geometry, pixels);
     dispatch!(level, simd => match layer.geometry.depthwise {
-        true => depthwise(simd, layer, &pixels, out),
-        false => dense(simd, layer, &pixels, out),
+        true => depthwise(simd, layer, pixels, out),
+        false => dense(simd, layer, &pad(&layer.geometry, pixels), out),
     });
 }
 
+/// The pixels with zeros around them.
 fn pad<'a>(geometry: &Geometry, pixels: &'a [f32]) -> Cow<'a, [f32]> {
     if geometry.pads == [0; 4] {
         return Cow::Borrowed(pixels);
@@ -66,38 +66,52 @@ fn pad<'a>(geometry: &Geometry, pixels: &'a [f32]) -> Cow<'a, [f32]> {
     Cow::Owned(out)
 }
 
-/// Bias, activation and residual of a vector of channels of one place.
+/// Bias, activation and residual of vectors of channels of one place, from `channel` on.
 #[inline(always)]
-fn finish<S: Simd>(
+fn finish<S: Simd, const V: usize>(
     simd: S,
     layer: &Layer<'_>,
     [place, channel]: [usize; 2],
-    sums: f32x16<S>,
+    mut values: [f32x16<S>; V],
     out: &mut [f32],
 ) {
-    let of = |numbers: &[f32]| f32x16::from_slice(simd, &numbers[channel..][..LANES]);
-    let mut values = sums + of(layer.bias);
+    let of = |numbers: &[f32]| -> [f32x16<S>; V] {
+        let numbers = numbers[channel..].as_chunks::<LANES>().0;
+        std::array::from_fn(|v| f32x16::from_slice(simd, &numbers[v]))
+    };
+    let bias = of(layer.bias);
+    for v in 0..V {
+        values[v] += bias[v];
+    }
     match layer.activation {
         Activation::None => {}
         Activation::Slopes(slopes) => {
-            let scaled = values * of(slopes);
-            let negative = values.simd_lt(f32x16::splat(simd, 0.0));
-            values = negative.select(scaled, values);
+            let (slopes, zero) = (of(slopes), f32x16::splat(simd, 0.0));
+            for v in 0..V {
+                let scaled = values[v] * slopes[v];
+                values[v] = values[v].simd_lt(zero).select(scaled, values[v]);
+            }
         }
         Activation::Clip(low, high) => {
-            values = values
-                .max(f32x16::splat(simd, low))
-                .min(f32x16::splat(simd, high));
+            let (low, high) = (f32x16::splat(simd, low), f32x16::splat(simd, high));
+            for v in 0..V {
+                values[v] = values[v].max(low).min(high);
+            }
         }
     }
     let channels = layer.geometry.channels;
     let here = place * channels + channel;
     // The last vector may be wider than what is left of the channels.
-    let count = LANES.min(channels - channel);
-    if let Some(residual) = layer.residual {
-        values += load(simd, &residual[here..][..count]);
+    let width = (V * LANES).min(channels - channel);
+    let out = &mut out[here..][..width];
+    let residual = layer.residual.map(|residual| &residual[here..][..width]);
+    for v in 0..V {
+        let lanes = v * LANES..width.min((v + 1) * LANES);
+        if let Some(residual) = residual {
+            values[v] += load(simd, &residual[lanes.clone()]);
+        }
+        store(values[v], &mut out[lanes]);
     }
-    store(values, &mut out[here..][..count]);
 }
 
 /// Up to a vector of numbers, zeros behind.

@@ -124,10 +124,8 @@ impl Tile<'_> {
                 }
             }
             for (p, sums) in sums.into_iter().enumerate() {
-                for (v, sum) in sums.into_iter().enumerate() {
-                    let channel = self.channel + part + v * LANES;
-                    finish(simd, self.layer, [self.place + p, channel], sum, out);
-                }
+                let at = [self.place + p, self.channel + part];
+                finish(simd, self.layer, at, sums, out);
             }
         }
     }

@@ -1,90 +1,96 @@
 //! Each channel by itself.
 
-use super::{BLOCK, LANES, Layer, finish, load};
+use super::{Geometry, LANES, Layer, finish, load};
 use fearless_simd::{f32x16, prelude::*};
 
-/// Two vectors of channels of four neighbors of a row at a time, at the ends fewer.
+/// Neighbors of a row at a time: their sums do not wait for each other.
+const NEIGHBORS: usize = 4;
+
+/// A vector of channels after the other. Its pixels are first brought together as vectors, zeros
+/// around them: read from slices of floats, each would be written to the stack and read again.
 #[inline(always)]
 pub(super) fn depthwise<S: Simd>(simd: S, layer: &Layer<'_>, pixels: &[f32], out: &mut [f32]) {
     let geometry = &layer.geometry;
     let [rows, columns] = geometry.output().unwrap_or_default();
-    let fours = columns / 4 * 4;
-    for row in 0..rows {
-        let mut channel = 0;
-        while channel < geometry.channels {
-            let left = geometry.channels - channel;
-            let at = |column| [row, column, channel];
-            if left >= BLOCK {
-                for column in (0..fours).step_by(4) {
-                    places::<S, 2, 4>(simd, layer, pixels, at(column), out);
+    let ([height, width], packed) = (geometry.padded(), layer.bias.len());
+    let zero = f32x16::splat(simd, 0.0);
+    let mut plane = vec![zero; height * width];
+    let mut weights = vec![zero; layer.weights.len() / packed];
+    for channel in (0..packed).step_by(LANES) {
+        gather(simd, geometry, pixels, channel, &mut plane);
+        for (to, from) in weights.iter_mut().zip(layer.weights.chunks_exact(packed)) {
+            *to = f32x16::from_slice(simd, &from[channel..][..LANES]);
+        }
+        let kernel = Kernel {
+            geometry,
+            plane: &plane,
+            weights: &weights,
+        };
+        for row in 0..rows {
+            let mut column = 0;
+            while column < columns {
+                let place = row * columns + column;
+                if columns - column >= NEIGHBORS {
+                    let sums = kernel.sums::<NEIGHBORS>(simd, [row, column]);
+                    for (p, sum) in sums.into_iter().enumerate() {
+                        finish(simd, layer, [place + p, channel], [sum], out);
+                    }
+                    column += NEIGHBORS;
+                } else {
+                    let sum = kernel.sums::<1>(simd, [row, column]);
+                    finish(simd, layer, [place, channel], sum, out);
+                    column += 1;
                 }
-                for column in fours..columns {
-                    places::<S, 2, 1>(simd, layer, pixels, at(column), out);
-                }
-                channel += BLOCK;
-            } else {
-                for column in 0..columns {
-                    places::<S, 1, 1>(simd, layer, pixels, at(column), out);
-                }
-                channel += LANES;
             }
         }
     }
 }
 
-/// `V` vectors of channels of `P` neighbors of a row; one alone may be wider than what is left of
-/// the channels.
+/// Channels from `channel` on, as many as a vector has or are left, of all pixels; what is around
+/// the picture stays.
 #[inline(always)]
-fn places<S: Simd, const V: usize, const P: usize>(
+fn gather<S: Simd>(
     simd: S,
-    layer: &Layer<'_>,
+    geometry: &Geometry,
     pixels: &[f32],
-    [row, column, channel]: [usize; 3],
-    out: &mut [f32],
+    channel: usize,
+    plane: &mut [f32x16<S>],
 ) {
-    let geometry = &layer.geometry;
-    let ([_, _, channels], [_, padded]) = (geometry.input, geometry.padded());
-    let (step, packed) = (geometry.stride[1] * channels, layer.bias.len());
-    let width = V * LANES;
-    let count = if V == 1 {
-        LANES.min(channels - channel)
-    } else {
-        width
-    };
-    let [kernel_rows, kernel_columns] = geometry.kernel;
-    let span = (kernel_columns - 1) * channels + count;
-    let mut sums = [[f32x16::splat(simd, 0.0); V]; P];
-    let rows = layer.weights.chunks_exact(kernel_columns * packed);
-    for (y, weights) in rows.enumerate().take(kernel_rows) {
-        let line = (row * geometry.stride[0] + y) * padded + column * geometry.stride[1];
-        let from = &pixels[line * channels + channel..];
-        // Walked along, for indices would cost as much as the arithmetic.
-        let mut lines: [_; P] = std::array::from_fn(|p| from[p * step..][..span].chunks(channels));
-        for weights in weights.chunks_exact(packed) {
-            let weights: [f32x16<S>; V] = vectors(simd, &weights[channel..][..width]);
-            for (line, sums) in lines.iter_mut().zip(&mut sums) {
-                let pixels = &line.next().unwrap_or_default()[..count];
-                let pixels: [f32x16<S>; V] = vectors(simd, pixels);
-                for v in 0..V {
-                    sums[v] = weights[v].mul_add(pixels[v], sums[v]);
-                }
-            }
-        }
-    }
-    let [_, columns] = geometry.output().unwrap_or_default();
-    for (p, sums) in sums.into_iter().enumerate() {
-        for (v, sum) in sums.into_iter().enumerate() {
-            let at = [row * columns + column + p, channel + v * LANES];
-            finish(simd, layer, at, sum, out);
+    let ([_, columns, channels], [_, width]) = (geometry.input, geometry.padded());
+    let [top, left, ..] = geometry.pads;
+    let end = channels.min(channel + LANES);
+    let lines = plane.chunks_exact_mut(width).skip(top);
+    for (to, from) in lines.zip(pixels.chunks_exact(columns * channels)) {
+        for (to, from) in to[left..].iter_mut().zip(from.chunks_exact(channels)) {
+            *to = load(simd, &from[channel..end]);
         }
     }
 }
 
-/// `V` vectors, of which one alone may have zeros behind.
-#[inline(always)]
-fn vectors<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [f32x16<S>; V] {
-    match V {
-        1 => [load(simd, from); V],
-        _ => std::array::from_fn(|v| f32x16::from_slice(simd, &from.as_chunks::<LANES>().0[v])),
+/// A vector of channels.
+struct Kernel<'a, S: Simd> {
+    geometry: &'a Geometry,
+    /// The padded input.
+    plane: &'a [f32x16<S>],
+    weights: &'a [f32x16<S>],
+}
+
+impl<S: Simd> Kernel<'_, S> {
+    /// The sums of `P` neighbors, from that row and column of the output on.
+    #[inline(always)]
+    fn sums<const P: usize>(&self, simd: S, [row, column]: [usize; 2]) -> [f32x16<S>; P] {
+        let ([_, across], [_, width]) = (self.geometry.kernel, self.geometry.padded());
+        let [down, step] = self.geometry.stride;
+        let mut sums = [f32x16::splat(simd, 0.0); P];
+        let lines = self.plane[row * down * width..].chunks_exact(width);
+        for (line, weights) in lines.zip(self.weights.chunks_exact(across)) {
+            let pixels = line[column * step..].windows((P - 1) * step + 1);
+            for (weights, pixels) in weights.iter().zip(pixels) {
+                for p in 0..P {
+                    sums[p] = pixels[p * step].mul_add(*weights, sums[p]);
+                }
+            }
+        }
+        sums
     }
 }
