@@ -8,6 +8,7 @@ use edge_runtime::bundle::{self, Loaded};
 use edge_runtime::decide::{Access, Decision, Look, Observation, Policy, Side};
 use edge_runtime::door::{self, Door};
 use edge_runtime::face;
+use edge_runtime::memory::{MOST_RESIDENT, RESIDENT, mib};
 use edge_runtime::quality::{Limits, Quality};
 use edge_runtime::search;
 use image::RgbImage;
@@ -101,7 +102,7 @@ impl Bench {
         };
         let releases = releases()?;
         let us = |index: usize| 1e6 * releases[index].as_secs_f64();
-        let (resident_mib, peak_mib) = (memory("VmRSS:"), memory("VmHWM:"));
+        let (resident_mib, peak_mib) = (mib(RESIDENT), mib(MOST_RESIDENT));
         let compare = || Compared::of(&bundle::read(&path)?, self.frames);
         out.line(&Measured {
             start_ms: 1e3 * start.as_secs_f64(),
@@ -255,14 +256,6 @@ fn releases() -> Result<Vec<Duration>> {
     }
     took.sort();
     Ok(took)
-}
-
-/// A line of Linux's account of this process, in MiB.
-pub(super) fn memory(line: &str) -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let found = status.lines().find_map(|l| l.strip_prefix(line))?;
-    let kib: f64 = found.split_whitespace().next()?.parse().ok()?;
-    Some(kib / 1024.0)
 }
 
 impl fmt::Display for Measured {

@@ -1,6 +1,6 @@
 //! `profile`: how long each layer of a bundle's networks takes.
 
-use super::bench::{memory, precision};
+use super::bench::precision;
 use super::{Output, Result, Source};
 use anyhow::Context;
 use clap::Args;
@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The line of Linux's account of a process.
-const RESIDENT: &str = "VmRSS:";
 
 #[derive(Args)]
 pub(super) struct Profile {
@@ -38,7 +37,8 @@ struct Profiled {
     /// Of one run, which is half of an embedding with its mirror image; median, one thread.
     ms: f64,
     multiply_adds: u64,
-    /// Memory that it took, in MiB; null where the system does not tell.
+    /// Memory that it takes, in MiB, without the program itself; null where the system does not
+    /// tell.
     memory_mib: Option<f64>,
     /// What a core can do, measured beside.
     peak_multiply_adds_per_s: f64,
@@ -65,14 +65,12 @@ impl Profile {
                 let file = folder.join(network).with_extension("onnx");
                 std::fs::write(&file, model).with_context(|| file.display().to_string())?;
             }
-            let before = memory(RESIDENT);
             let found = network::profile(model, shape, convolutions, self.runs as usize);
             let found = found.with_context(|| format!("{}: {network}", path.display()))?;
-            let after = memory(RESIDENT);
             out.line(&Profiled {
                 network,
                 ms: found.ms,
-                memory_mib: before.zip(after).map(|(before, after)| after - before),
+                memory_mib: found.memory_mib,
                 multiply_adds: found.layers.iter().map(|l| l.multiply_adds).sum(),
                 peak_multiply_adds_per_s: network::peak_multiply_adds_per_s(),
                 layers: found.layers,

@@ -1,8 +1,8 @@
 //! Counts as Prometheus reads them (text format 0.0.4).
 
 use super::{ALARMS, LATENCIES, Metrics, OUTCOMES, REASONS};
+use crate::memory;
 use std::fmt::{Display, Write};
-use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 impl Metrics {
@@ -128,7 +128,7 @@ impl Metrics {
         let start = format!("process_start_time_seconds {}", self.started_unix_s);
         let help = "Start of the door, in seconds since 1970 UTC.";
         text.family("process_start_time_seconds", "gauge", help, &start);
-        if let Some(bytes) = resident_bytes() {
+        if let Some(bytes) = memory::bytes(memory::RESIDENT) {
             let resident = format!("process_resident_memory_bytes {bytes}");
             let help = "Memory that the process occupies.";
             text.family("process_resident_memory_bytes", "gauge", help, &resident);
@@ -142,16 +142,6 @@ fn load(count: &AtomicU64) -> u64 {
 
 fn flag_of(flag: &AtomicBool) -> bool {
     flag.load(Relaxed)
-}
-
-/// As Linux tells it.
-fn resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 struct Text(String);

@@ -33,31 +33,22 @@ impl Plan {
         shape: [usize; 4],
         convolutions: Convolutions,
     ) -> Result<Self, NetworkError> {
-        let mut proto = ModelProto::decode(model)?;
-        let mut graph = proto.graph.take().ok_or(NetworkError::NoGraph)?;
-        check_input(&graph, shape)?;
-        check_weights(&graph)?;
-        graph.node.iter().try_for_each(check_order)?;
+        let mut proto = read(model, shape)?;
+        let graph = proto.graph.as_ref().ok_or(NetworkError::NoGraph)?;
         let names = graph.output.iter().map(|o| o.name.clone()).collect();
-        weights::unpack(&mut graph)?;
-        // Tract answers some impossible graphs with a panic (an output that no node makes, say);
-        // nothing of its half-built state outlives the closure.
-        let build = |graph: GraphProto| {
-            let graph = Some(graph);
-            let proto = ModelProto {
-                graph,
-                ..proto.clone()
-            };
-            let built = contained(|| optimize(&proto, shape));
-            built.unwrap_or_else(|said| Err(NetworkError::Unsupported(said)))
-        };
-        let rewritten = match convolutions {
-            Convolutions::Direct => direct::rewrite(&graph),
+        let direct = match convolutions {
+            Convolutions::Direct => direct::rewrite(graph),
             Convolutions::Tract => None,
         };
-        // What the rewrite does not understand after all runs as it is.
-        let direct = rewritten.and_then(|graph| build(graph).ok());
-        let (plan, lens) = direct.map_or_else(|| build(graph), Ok)?;
+        let (plan, lens) = match direct {
+            None => optimize(proto, shape)?,
+            Some(graph) => {
+                proto.graph = Some(graph);
+                // What the rewrite does not understand after all runs as it is; read again, so
+                // that the weights are not held twice meanwhile.
+                optimize(proto, shape).or_else(|_| optimize(read(model, shape)?, shape))?
+            }
+        };
         Ok(Self {
             plan,
             shape,
@@ -135,18 +126,30 @@ pub(super) fn unsupported(error: TractError) -> NetworkError {
     NetworkError::Unsupported(format!("{error:#}"))
 }
 
+/// A network that takes `shape`, its weights as floats.
+fn read(model: &[u8], shape: [usize; 4]) -> Result<ModelProto, NetworkError> {
+    let mut proto = ModelProto::decode(model)?;
+    let graph = proto.graph.as_mut().ok_or(NetworkError::NoGraph)?;
+    check_input(graph, shape)?;
+    check_weights(graph)?;
+    graph.node.iter().try_for_each(check_order)?;
+    weights::unpack(graph)?;
+    Ok(proto)
+}
+
 /// The plan and how many numbers each output has.
 fn optimize(
-    proto: &ModelProto,
+    proto: ModelProto,
     shape: [usize; 4],
 ) -> Result<(Arc<TypedRunnableModel>, Vec<usize>), NetworkError> {
-    let build = || {
+    let build = || -> TractResult<_> {
         let mut onnx = tract_onnx::onnx();
         direct::register(&mut onnx);
         let mut model = onnx
             // Shapes noted for a symbolic batch would contradict the batch of one.
             .with_ignore_value_info(true)
-            .model_for_proto_model(proto)?;
+            .model_for_proto_model(&proto)?;
+        drop(proto);
         model.set_input_fact(0, f32::fact(shape).into())?;
         let typed = model.into_typed()?;
         check_sizes(&typed)?;
@@ -154,12 +157,17 @@ fn optimize(
         let optimized = typed.into_optimized()?;
         // With what padding and the like need between.
         check_sizes(&optimized)?;
-        optimized.into_runnable()
+        let plan = optimized.into_runnable()?;
+        let zeros = vec![0.0; shape.iter().product()];
+        let outputs = run(&plan, &shape, &zeros)?;
+        Ok((plan, outputs.iter().map(Vec::len).collect()))
     };
-    let plan = build().map_err(unsupported)?;
-    let zeros = vec![0.0; shape.iter().product()];
-    let outputs = run(&plan, &shape, &zeros).map_err(unsupported)?;
-    Ok((plan, outputs.iter().map(Vec::len).collect()))
+    // Tract answers some impossible graphs with a panic (an output that no node makes, say);
+    // nothing of its half-built state outlives the closure.
+    match contained(|| build().map_err(unsupported)) {
+        Ok(built) => built,
+        Err(said) => Err(NetworkError::Unsupported(said)),
+    }
 }
 
 /// Floats, and as many each time.

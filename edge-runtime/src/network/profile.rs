@@ -2,6 +2,7 @@
 
 use super::Plan;
 use super::plan::unsupported;
+use crate::memory;
 use crate::network::{Convolutions, NetworkError};
 use fearless_simd::{Level, dispatch, prelude::*};
 use serde::Serialize;
@@ -40,19 +41,22 @@ pub struct LayerTime {
 pub struct Profile {
     /// Median of whole runs, without the measuring of steps, milliseconds.
     pub ms: f64,
+    /// Memory that it takes, in MiB; `None` where the system does not tell.
+    pub memory_mib: Option<f64>,
     /// In the order they are computed.
     pub layers: Vec<LayerTime>,
 }
 
 impl Plan {
-    /// Runs the network `runs` times on noise, and as often again step by step.
+    /// Runs the network `runs` times on noise, and as often again step by step; gives the median of
+    /// whole runs in milliseconds, and the steps.
     ///
     /// # Errors
     /// [`NetworkError::Unsupported`].
     ///
     /// # Panics
     /// If `runs` is 0.
-    pub(crate) fn profile(&self, runs: usize) -> Result<Profile, NetworkError> {
+    pub(crate) fn profile(&self, runs: usize) -> Result<(f64, Vec<LayerTime>), NetworkError> {
         let planes = noise(self.shape.iter().product());
         let mut whole = Vec::with_capacity(runs);
         for _ in 0..runs {
@@ -61,8 +65,7 @@ impl Plan {
             whole.push(begun.elapsed());
         }
         let layers = self.layers(&planes, runs).map_err(unsupported)?;
-        let ms = median(&mut whole);
-        Ok(Profile { ms, layers })
+        Ok((median(&mut whole), layers))
     }
 
     fn layers(&self, planes: &[f32], runs: usize) -> TractResult<Vec<LayerTime>> {
@@ -129,7 +132,15 @@ pub fn profile(
     convolutions: Convolutions,
     runs: usize,
 ) -> Result<Profile, NetworkError> {
-    Plan::build(model, shape, convolutions)?.profile(runs)
+    let before = memory::mib(memory::ANONYMOUS);
+    let plan = Plan::build(model, shape, convolutions)?;
+    let (ms, layers) = plan.profile(runs)?;
+    let after = memory::mib(memory::ANONYMOUS);
+    Ok(Profile {
+        ms,
+        memory_mib: before.zip(after).map(|(before, after)| after - before),
+        layers,
+    })
 }
 
 /// The most 32-bit multiplications with their additions that a core of this processor makes in a

@@ -138,7 +138,7 @@ impl<'a> Packed<'a> {
             name: self.node.output[0].clone(),
             dims: self.weights.dims.clone(),
             data_type: FLOAT,
-            raw_data: values.flat_map(f32::to_le_bytes).collect(),
+            float_data: values.collect(),
             ..TensorProto::default()
         })
     }

@@ -29,7 +29,7 @@ pub(super) struct Match {
 /// A graph, and where its values are made and used.
 pub(super) struct Reader<'a> {
     graph: &'a GraphProto,
-    pub(super) constants: HashMap<&'a str, Constant>,
+    constants: HashMap<&'a str, &'a TensorProto>,
     users: HashMap<&'a str, Vec<usize>>,
 }
 
@@ -41,13 +41,7 @@ impl<'a> Reader<'a> {
             let value = n.attribute.iter().find(|a| a.name == "value")?;
             Some((n.output.first()?.as_str(), value.t.as_ref()?))
         });
-        let constant = |t: &TensorProto| {
-            let values = (t.data_type == FLOAT).then(|| weights::f32_values(t).ok());
-            let (values, dims) = (values??, t.dims.clone());
-            Some(Constant { dims, values })
-        };
-        let all = initializers.chain(made);
-        let constants = all.filter_map(|(name, t)| Some((name, constant(t)?)));
+        let constants = initializers.chain(made).collect();
         let mut users: HashMap<&str, Vec<usize>> = HashMap::new();
         for (i, node) in graph.node.iter().enumerate() {
             for input in &node.input {
@@ -60,9 +54,18 @@ impl<'a> Reader<'a> {
         }
         Self {
             graph,
-            constants: constants.collect(),
+            constants,
             users,
         }
+    }
+
+    /// Read each time, so that a large one is not held twice.
+    pub(super) fn constant(&self, name: &str) -> Option<Constant> {
+        let tensor = self.constants.get(name).filter(|t| t.data_type == FLOAT)?;
+        Some(Constant {
+            dims: tensor.dims.clone(),
+            values: weights::f32_values(tensor).ok()?,
+        })
     }
 
     /// The convolution that node is, if it is one that is understood. `taken` tells of nodes that
@@ -104,9 +107,8 @@ impl<'a> Reader<'a> {
         let together = sizes(node, "dilations", [1; 2])? == [1; 2];
         let padding = attribute(node, "auto_pad").map_or(&b"NOTSET"[..], |a| &a.s);
         let bias_fits = bias.as_ref().is_none_or(|bias| {
-            self.constants
-                .get(bias.as_str())
-                .is_some_and(|b| b.values.len() == channels)
+            let bias = self.constant(bias);
+            bias.is_some_and(|b| b.values.len() == channels)
         });
         let understood = (groups == 1 || depthwise)
             && as_declared
@@ -146,7 +148,7 @@ impl<'a> Reader<'a> {
 
     /// Of weights, each within what is understood.
     fn shape(&self, weights: &str) -> Option<[usize; 4]> {
-        let weights = self.constants.get(weights)?;
+        let weights = self.constant(weights)?;
         let dims: [i64; 4] = weights.dims.as_slice().try_into().ok()?;
         let dims = dims.map(|n| usize::try_from(n).unwrap_or(0));
         dims.iter().all(|n| (1..=MOST).contains(n)).then_some(dims)
@@ -223,7 +225,7 @@ impl<'a> Reader<'a> {
 
     /// A number for each channel, from one for each or for all.
     fn each(&self, name: &str, channels: usize) -> Option<Vec<f32>> {
-        let Constant { dims, values } = self.constants.get(name)?;
+        let Constant { dims, values } = self.constant(name)?;
         match (values.as_slice(), dims.as_slice()) {
             ([one], _) => Some(vec![*one; channels]),
             (all, [n, 1, 1] | [1, n, 1, 1]) if *n == channels as i64 => Some(all.to_vec()),
@@ -238,7 +240,7 @@ impl<'a> Reader<'a> {
                 limits[i] = limit.f;
             }
             if let Some(input) = node.input.get(i + 1).filter(|input| !input.is_empty()) {
-                limits[i] = *self.constants.get(input.as_str())?.values.first()?;
+                limits[i] = *self.constant(input)?.values.first()?;
             }
         }
         (limits[0] <= limits[1]).then_some(limits)

@@ -77,22 +77,19 @@ impl<'a> Writer<'a> {
     }
 
     fn conv(&mut self, found: &Match) {
-        let constant = |name: &str| &self.reader.constants[name].values;
+        let constant = |name: &str| self.reader.constant(name).expect("it was found").values;
         let geometry = &found.op.geometry;
         let [rows, columns] = geometry.kernel;
         let weights = constant(&found.weights);
         let weights = match geometry.depthwise {
-            true => pack::depthwise(weights, geometry.channels),
+            true => pack::depthwise(&weights, geometry.channels),
             false => pack::dense(
-                weights,
+                &weights,
                 [geometry.channels, geometry.input[2], rows, columns],
             ),
         };
         let zeros = || vec![0.0; geometry.channels];
-        let bias = found
-            .bias
-            .as_ref()
-            .map_or_else(zeros, |b| constant(b).clone());
+        let bias = found.bias.as_ref().map_or_else(zeros, |b| constant(b));
         let mut inputs = vec![
             self.channels_last(&found.pixels),
             self.constant(&found.output, "weights", weights),
@@ -124,7 +121,7 @@ impl<'a> Writer<'a> {
             dims: vec![values.len() as i64],
             data_type: FLOAT,
             name: name.clone(),
-            raw_data: values.into_iter().flat_map(f32::to_le_bytes).collect(),
+            float_data: values,
             ..TensorProto::default()
         });
         name
