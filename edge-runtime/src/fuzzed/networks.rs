@@ -24,7 +24,7 @@ pub(super) fn weights(bytes: &[u8]) -> bool {
         .filter(|t| !before.contains(&t.name));
     assert!(unpacked.all(|tensor| {
         let numbers: i64 = tensor.dims.iter().product();
-        tensor.data_type == weights::FLOAT && tensor.raw_data.len() as i64 == 4 * numbers
+        tensor.data_type == weights::FLOAT && tensor.float_data.len() as i64 == numbers
     }));
     true
 }
