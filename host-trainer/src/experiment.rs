@@ -1,5 +1,6 @@
 //! What an experiment compares, and the table that comes of it.
 
+use crate::backbone::BackboneConfig;
 use crate::config::{Recipe, RecipeError};
 use crate::loss::LossConfig;
 use edge_runtime::capped_file::{self, ReadError};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The longest experiment that is read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Trainings that differ in their loss.
+/// Trainings that differ in their loss or in their backbone.
 #[derive(Debug, Clone)]
 pub struct Experiment {
     base: Recipe,
@@ -32,8 +33,10 @@ struct File {
 struct Variant {
     /// Lower-case letters, digits, points and hyphens; the name of its folder.
     name: String,
-    loss: LossConfig,
-    learning_rate: f64,
+    /// What is not named here is as in the recipe.
+    loss: Option<LossConfig>,
+    learning_rate: Option<f64>,
+    backbone: Option<BackboneConfig>,
 }
 
 /// One training of an experiment.
@@ -124,8 +127,16 @@ impl Experiment {
                 let mut recipe = self.base.clone();
                 recipe.name = variant.name.clone();
                 recipe.seed = seed;
-                recipe.loss = variant.loss.clone();
-                recipe.optimizer.learning_rate = variant.learning_rate;
+                let Variant {
+                    loss,
+                    learning_rate,
+                    backbone,
+                    ..
+                } = variant.clone();
+                recipe.loss = loss.unwrap_or(recipe.loss);
+                recipe.backbone = backbone.unwrap_or(recipe.backbone);
+                let rate = &mut recipe.optimizer.learning_rate;
+                *rate = learning_rate.unwrap_or(*rate);
                 let variant = variant.name.clone();
                 Run { variant, recipe }
             })
@@ -135,7 +146,13 @@ impl Experiment {
 }
 
 /// Where a column of the table comes from: its title, the measurement, and the place in its JSON.
-const COLUMNS: [(&str, Measurement, &str); 8] = [
+const COLUMNS: [(&str, Measurement, &str); 10] = [
+    ("ms", Measurement::Speed, "/ms"),
+    (
+        "million multiply-adds",
+        Measurement::Speed,
+        "/million_multiply_adds",
+    ),
     ("held out: EER", Measurement::HeldOut, "/quantized/eer"),
     (
         "TAR at FAR 0.01",
@@ -169,6 +186,8 @@ const COLUMNS: [(&str, Measurement, &str); 8] = [
 /// What a run was measured with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measurement {
+    /// One image in the door's runtime, one thread, and how much there is to compute.
+    Speed,
     /// `evaluation.json` of the training.
     HeldOut,
     /// The 6,000 pairs of LFW's View 2.
@@ -202,8 +221,8 @@ impl Results {
         }
     }
 
-    /// A table in Markdown: mean and standard deviation over the seeds, in percent. Columns that no
-    /// run has a figure for are left out.
+    /// A table in Markdown: mean and standard deviation over the seeds, but for the speed in percent.
+    /// Columns that no run has a figure for are left out.
     pub fn table(&self) -> String {
         let known = |column: &usize| self.rows.iter().any(|(_, row)| row.contains_key(column));
         let columns: Vec<usize> = (0..COLUMNS.len()).filter(known).collect();
@@ -212,7 +231,10 @@ impl Results {
         table += &format!("|---|---|{}\n", "---|".repeat(columns.len()));
         for (name, row) in &self.rows {
             let cells = columns.iter().map(|column| match row.get(column) {
-                Some(figures) => mean_and_deviation(figures),
+                Some(figures) => {
+                    let percent = COLUMNS[*column].1 != Measurement::Speed;
+                    mean_and_deviation(figures, if percent { 100.0 } else { 1.0 })
+                }
                 None => "".into(),
             });
             let seeds = row.values().map(Vec::len).max().unwrap_or(0);
@@ -223,15 +245,15 @@ impl Results {
     }
 }
 
-/// In percent; one figure has no deviation.
-fn mean_and_deviation(figures: &[f64]) -> String {
+/// One figure has no deviation.
+fn mean_and_deviation(figures: &[f64], scale: f64) -> String {
     let mean = figures.iter().sum::<f64>() / figures.len() as f64;
     if figures.len() < 2 {
-        return format!("{:.1}", 100.0 * mean);
+        return format!("{:.1}", scale * mean);
     }
     let squares: f64 = figures.iter().map(|x| (x - mean).powi(2)).sum();
     let deviation = (squares / (figures.len() - 1) as f64).sqrt();
-    format!("{:.1} +- {:.1}", 100.0 * mean, 100.0 * deviation)
+    format!("{:.1} +- {:.1}", scale * mean, scale * deviation)
 }
 
 #[cfg(test)]

@@ -138,6 +138,13 @@ fn networks_that_cannot_run_are_refused() {
     refuse("does not run here", |g| g.output[0].name = "nowhere".into());
     refuse("Telepathy", |g| g.node[0].op_type = "Telepathy".into());
     refuse("none", |g| g.node[3].input[1] = "none".into());
+    // As many numbers as pixels that are not 0: nobody knows before.
+    refuse("\"where\" gives F32", |g| {
+        g.node.push(node("which", "NonZero", &["pool"], vec![]));
+        g.node
+            .push(node("where", "Cast", &["which"], vec![int("to", 1)]));
+        g.output[0].name = "where".into();
+    });
 }
 
 #[test]

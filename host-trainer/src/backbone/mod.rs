@@ -47,6 +47,9 @@ pub enum BackboneConfig {
         channels: [i64; latchnet::STAGES],
         /// Residual blocks of the stages, 0 to 32.
         blocks: [u32; latchnet::STAGES],
+        /// Of a block around its depthwise convolution, 1 to 8; 0 for dense blocks.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        expansion: i64,
         /// Channels before the places are weighed, 8 to 1024.
         head: i64,
         /// Numbers in an embedding, 2 to 1024.
@@ -63,6 +66,10 @@ fn papers() -> Activation {
 
 fn is_papers(activation: &Activation) -> bool {
     *activation == papers()
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// A backbone that cannot be built.
@@ -95,6 +102,7 @@ impl BackboneConfig {
                 stem,
                 channels,
                 blocks,
+                expansion,
                 head,
                 embedding_len,
                 activation,
@@ -106,12 +114,14 @@ impl BackboneConfig {
                 for blocks in blocks {
                     within("blocks", blocks, 0..=32)?;
                 }
+                within("expansion", expansion, 0..=8)?;
                 within("head", head, CHANNELS)?;
                 within("embedding_len", embedding_len, EMBEDDING_LENS)?;
                 let shape = latchnet::Shape {
                     stem,
                     channels,
                     blocks,
+                    expansion,
                     head,
                 };
                 Ok(latchnet(&shape, embedding_len, activation))
@@ -211,6 +221,7 @@ mod tests {
             stem: 8,
             channels: [8, 16, 4096],
             blocks: [1; 3],
+            expansion: 0,
             head: 8,
             embedding_len: 8,
             activation: Activation::Relu,
@@ -227,6 +238,7 @@ mod tests {
             stem: 8,
             channels: [8, 16, 24],
             blocks,
+            expansion: 0,
             head: 32,
             embedding_len,
             activation: Activation::SharedPrelu,

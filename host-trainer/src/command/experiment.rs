@@ -2,11 +2,16 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
-use edge_runtime::{atomic_file, capped_file};
+use edge_runtime::network::{self, Convolutions};
+use edge_runtime::{atomic_file, bundle, capped_file};
 use host_trainer::config::Recipe;
 use host_trainer::experiment::{Experiment, Measurement, Results, Run};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// How often a network is run to time it.
+const RUNS: usize = 100;
 
 /// Train every variant of an experiment with every seed, and write the table; the same command
 /// goes on where it was stopped.
@@ -46,6 +51,7 @@ impl Experiments {
             self.train(&run.recipe, &out)?;
             let figures = json(&out.join("evaluation.json"))?;
             results.add(&run.variant, Measurement::HeldOut, &figures);
+            results.add(&run.variant, Measurement::Speed, &speed(&out)?);
             if let Some(lfw) = &self.lfw {
                 let figures = evaluate(&out, lfw, "--pairs", "pairs.txt")?;
                 results.add(&run.variant, Measurement::Lfw, &figures);
@@ -100,6 +106,21 @@ fn evaluate(
         evaluate.arg("--images").arg(lfw.join("images"));
         let figures = succeed(evaluate.stdout(Stdio::piped()))?;
         atomic_file::write(&path, &figures, None)?;
+    }
+    json(&path)
+}
+
+/// Of the bundle's network, from the file where an earlier call left it if it did.
+fn speed(out: &Path) -> anyhow::Result<serde_json::Value> {
+    let path = out.join("speed.json");
+    if !path.exists() {
+        let bundle = bundle::read(&out.join("model.bundle"))?;
+        let shape = bundle.manifest().input.shape();
+        let profile = network::profile(bundle.model(), shape, Convolutions::default(), RUNS)?;
+        let multiply_adds: u64 = profile.layers.iter().map(|l| l.multiply_adds).sum();
+        let figures =
+            json!({ "ms": profile.ms, "million_multiply_adds": multiply_adds as f64 / 1e6 });
+        atomic_file::write(&path, figures.to_string().as_bytes(), None)?;
     }
     json(&path)
 }

@@ -19,6 +19,24 @@ fn the_projects_experiment_trains_each_loss_with_each_seed() {
 }
 
 #[test]
+fn the_search_for_a_backbone_changes_nothing_else() {
+    let experiment = Experiment::read(&folder().join("backbones.toml")).unwrap();
+    let runs: Vec<Run> = experiment.runs().collect();
+    for (i, run) in runs.iter().enumerate() {
+        let mut recipe = run.recipe.clone();
+        assert_eq!(recipe.name, run.variant);
+        assert!(
+            runs[..i]
+                .iter()
+                .all(|r| r.recipe.backbone != recipe.backbone)
+        );
+        recipe.name = runs[0].recipe.name.clone();
+        recipe.backbone = runs[0].recipe.backbone.clone();
+        assert_eq!(recipe, runs[0].recipe);
+    }
+}
+
+#[test]
 fn impossible_experiments_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let good = std::fs::read_to_string(folder().join("losses.toml")).unwrap();
@@ -57,10 +75,11 @@ fn the_table_has_mean_and_deviation_over_the_seeds() {
         results.add("am", Measurement::Lfw, &json!({ "accuracy": accuracy }));
     }
     results.add("softmax", Measurement::Lfw, &json!({ "accuracy": 0.5 }));
-    let expected = "| variant | seeds | held out: EER | LFW accuracy |\n\
-                    |---|---|---|---|\n\
-                    | am | 3 | 20.0 +- 10.0 | 85.0 +- 5.0 |\n\
-                    | softmax | 1 |  | 50.0 |\n";
+    results.add("softmax", Measurement::Speed, &json!({ "ms": 2.64 }));
+    let expected = "| variant | seeds | ms | held out: EER | LFW accuracy |\n\
+                    |---|---|---|---|---|\n\
+                    | am | 3 |  | 20.0 +- 10.0 | 85.0 +- 5.0 |\n\
+                    | softmax | 1 | 2.6 |  | 50.0 |\n";
     assert_eq!(results.table(), expected);
 }
 

@@ -13,6 +13,9 @@ use tract_onnx::tract_hir::internal::*;
 pub(super) const OPERATOR: &str = "FacelatchDirectConv";
 /// Sides, steps and channels beyond it are left to tract.
 pub(super) const MOST: usize = 1 << 14;
+/// So are more places of a depthwise convolution: a vector of channels of each is held, however few
+/// channels there are.
+const MOST_PLACES: usize = 1 << 20;
 
 /// Inputs: pixels `[1, rows, columns, channels]`, packed weights, packed bias, then packed slopes
 /// and a residual of the output's shape, if it has them.
@@ -84,7 +87,9 @@ impl DirectConv {
         ensure!(shape.iter().all(|n| *n <= MOST), "too large");
         let mut op = *self;
         op.geometry.input = [rows, columns, channels];
-        let fits = !op.geometry.depthwise || channels == op.geometry.channels;
+        let places = op.geometry.padded().iter().product::<usize>();
+        let depthwise_fits = channels == op.geometry.channels && places <= MOST_PLACES;
+        let fits = !op.geometry.depthwise || depthwise_fits;
         let output = op.geometry.output().filter(|_| fits);
         let [rows, columns] = output.context("it does not fit its input")?;
         Ok((op, [1, rows, columns, op.geometry.channels]))

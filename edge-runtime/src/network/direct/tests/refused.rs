@@ -23,6 +23,16 @@ fn a_small_file_that_asks_for_much_memory_is_refused_by_its_node() {
 }
 
 #[test]
+fn a_large_picture_of_few_channels_is_left_to_tract() {
+    for (side, direct) in [(1022, 1), (1023, 0)] {
+        let mut network = Network::new([1, 2, side, side]);
+        network.conv("y", "x", &Layer::depthwise(2, 1));
+        network.output("y");
+        assert_eq!(network.compare(), direct, "{side}");
+    }
+}
+
+#[test]
 fn an_order_of_dimensions_that_is_none_is_refused_by_its_node() {
     for order in [&[0, 1, 1, 3][..], &[0, 1, 2, 4], &[1, 2, 3, 4]] {
         let mut network = Network::new([1, 8, 9, 9]);
