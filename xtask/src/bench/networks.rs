@@ -49,7 +49,7 @@ struct Row {
 
 pub(super) fn run(json: bool, peers: bool, bundles: &[PathBuf]) -> Result<()> {
     let runtime = workspace::build()?.join("edge-runtime");
-    let mut rows = Vec::new();
+    let (mut rows, mut layers) = (Vec::new(), Vec::new());
     for bundle in bundles {
         let folder = tempfile::tempdir()?;
         let at = Place {
@@ -57,18 +57,23 @@ pub(super) fn run(json: bool, peers: bool, bundles: &[PathBuf]) -> Result<()> {
             bundle,
             models: folder.path(),
         };
-        match peers {
-            true => rows.extend(at.compare()?),
-            false => at.show_layers(json)?,
+        match (peers, json) {
+            (true, _) => rows.extend(at.compare()?),
+            (false, true) => layers.extend(at.layers()?),
+            (false, false) => at.show_layers()?,
         }
     }
     match (peers, json) {
         (true, true) => println!("{}", serde_json::to_string_pretty(&rows)?),
         (true, false) => rows.iter().for_each(print),
-        _ => {}
+        (false, true) => println!("{}", serde_json::to_string_pretty(&layers)?),
+        (false, false) => {}
     }
     Ok(())
 }
+
+/// What a peer is asked for its layers.
+const LAYERS: [&str; 3] = ["--layers", "--seconds", SECONDS];
 
 struct Place<'a> {
     runtime: &'a Path,
@@ -103,31 +108,26 @@ impl Place<'_> {
             .ok()
     }
 
-    fn show_layers(&self, json: bool) -> Result<()> {
-        let mut ours = self.profile(&["--models"]);
-        ours.arg(self.models);
-        let options = ["--layers", "--seconds", SECONDS];
-        if json {
-            let text = workspace::output(ours.arg("--json"))?;
-            let mut all: Vec<Value> = text
-                .lines()
-                .map(serde_json::from_str)
-                .collect::<Result<_, _>>()?;
-            if let Some(Peer {
-                peer,
-                layers,
-                median_ms,
-            }) = self.peer(&options)
-            {
-                all.extend(layers.into_iter().map(|(network, layers)| {
-                    json!({"network": network, "peer": peer, "ms": median_ms.get(&network), "layers": layers})
-                }));
-            }
-            println!("{}", serde_json::to_string_pretty(&all)?);
-            return Ok(());
+    fn layers(&self) -> Result<Vec<Value>> {
+        let text = workspace::output(self.profile(&["--json"]).arg("--models").arg(self.models))?;
+        let ours = text.lines().map(serde_json::from_str);
+        let mut all: Vec<Value> = ours.collect::<Result<_, _>>()?;
+        if let Some(Peer {
+            peer,
+            layers,
+            median_ms,
+        }) = self.peer(&LAYERS)
+        {
+            all.extend(layers.into_iter().map(|(network, layers)| {
+                json!({"network": network, "peer": peer, "ms": median_ms.get(&network), "layers": layers})
+            }));
         }
-        workspace::run(&mut ours)?;
-        let Some(peer) = self.peer(&options) else {
+        Ok(all)
+    }
+
+    fn show_layers(&self) -> Result<()> {
+        workspace::run(self.profile(&[]).arg("--models").arg(self.models))?;
+        let Some(peer) = self.peer(&LAYERS) else {
             return Ok(());
         };
         for (network, layers) in peer.layers {
