@@ -94,9 +94,7 @@ fn finish<S: Simd, const V: usize>(
         }
         Activation::Clip(low, high) => {
             let (low, high) = (f32x16::splat(simd, low), f32x16::splat(simd, high));
-            for v in 0..V {
-                values[v] = values[v].max(low).min(high);
-            }
+            values = values.map(|value| value.max(low).min(high));
         }
     }
     let channels = layer.geometry.channels;
@@ -105,12 +103,12 @@ fn finish<S: Simd, const V: usize>(
     let width = (V * LANES).min(channels - channel);
     let out = &mut out[here..][..width];
     let residual = layer.residual.map(|residual| &residual[here..][..width]);
-    for v in 0..V {
+    for (v, mut value) in values.into_iter().enumerate() {
         let lanes = v * LANES..width.min((v + 1) * LANES);
         if let Some(residual) = residual {
-            values[v] += load(simd, &residual[lanes.clone()]);
+            value += load(simd, &residual[lanes.clone()]);
         }
-        store(values[v], &mut out[lanes]);
+        store(value, &mut out[lanes]);
     }
 }
 
