@@ -9,7 +9,10 @@ pub const ANONYMOUS: &str = "RssAnon:";
 
 /// A line of the account, in bytes; `None` where there is none.
 pub fn bytes(line: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    bytes_in(&std::fs::read_to_string("/proc/self/status").ok()?, line)
+}
+
+fn bytes_in(status: &str, line: &str) -> Option<u64> {
     let found = status.lines().find_map(|l| l.strip_prefix(line))?;
     let kib: u64 = found.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
@@ -25,16 +28,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_asked_for_counts_and_is_a_part_of_all() {
+    fn a_line_is_read_in_bytes_and_one_that_is_not_there_is_none() {
+        let status = "VmHWM:\t    2048 kB\nVmRSS:\t       3 kB\nRssAnon:\t many kB\n";
+        let found = [MOST_RESIDENT, RESIDENT, ANONYMOUS, "Rss:"].map(|l| bytes_in(status, l));
+        assert_eq!(found, [Some(2 << 20), Some(3 << 10), None, None]);
+    }
+
+    #[test]
+    fn what_this_process_asks_for_counts() {
         let before = bytes(ANONYMOUS).unwrap();
-        let asked = std::hint::black_box(vec![1_u8; 64 << 20]);
-        let [after, all, most] = [ANONYMOUS, RESIDENT, MOST_RESIDENT].map(|l| bytes(l).unwrap());
-        assert!(after >= before + (60 << 20), "{before} {after}");
-        assert!(
-            after <= all && all <= most + (1 << 20),
-            "{after} {all} {most}"
-        );
-        assert_eq!(bytes("Rss:"), None);
+        let asked = std::hint::black_box(vec![1_u8; 256 << 20]);
+        let after = bytes(ANONYMOUS).unwrap();
+        // Other tests of this process may give some back meanwhile.
+        assert!(after >= before + (128 << 20), "{before} {after}");
         drop(asked);
     }
 }

@@ -4,7 +4,8 @@ use crate::backbone::BackboneConfig;
 use crate::config::{Recipe, RecipeError};
 use crate::loss::LossConfig;
 use edge_runtime::capped_file::{self, ReadError};
-use serde::Deserialize;
+use edge_runtime::network::Profile;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -186,7 +187,7 @@ const COLUMNS: [(&str, Measurement, &str); 10] = [
 /// What a run was measured with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measurement {
-    /// One image in the door's runtime, one thread, and how much there is to compute.
+    /// [`Speed`].
     Speed,
     /// `evaluation.json` of the training.
     HeldOut,
@@ -194,6 +195,26 @@ pub enum Measurement {
     Lfw,
     /// LFW's BLUFR trials.
     Blufr,
+}
+
+/// How fast a run's network is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Speed {
+    /// One image in the door's runtime, one thread, median.
+    pub ms: f64,
+    /// Multiplications, each with its addition.
+    pub million_multiply_adds: f64,
+}
+
+impl Speed {
+    /// As the door's runtime tells it.
+    pub fn of(profile: &Profile) -> Self {
+        let multiply_adds: u64 = profile.layers.iter().map(|l| l.multiply_adds).sum();
+        Self {
+            ms: profile.ms,
+            million_multiply_adds: multiply_adds as f64 / 1e6,
+        }
+    }
 }
 
 /// Figures of the variants, a number for each seed.

@@ -11,8 +11,6 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// The line of Linux's account of a process.
-
 #[derive(Args)]
 pub(super) struct Profile {
     #[command(flatten)]

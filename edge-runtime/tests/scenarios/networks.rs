@@ -277,6 +277,8 @@ fn a_profile_shows_where_the_time_goes_and_gives_the_network_out() {
         assert_eq!(embedder["network"], "embedder");
         // The projection of 3x14x14 means onto the embedding.
         assert_eq!(embedder["multiply_adds"], 3 * 14 * 14 * EMBEDDING_LEN);
+        let memory = embedder["memory_mib"].as_f64().unwrap();
+        assert!(memory > 0.0 && memory < 64.0, "{memory}");
         let layers = embedder["layers"].as_array().unwrap();
         let pool = layers.iter().find(|l| l["name"] == "pool").unwrap();
         assert_eq!(pool["output"], serde_json::json!([1, 3, 14, 14]));

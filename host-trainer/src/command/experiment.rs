@@ -5,8 +5,7 @@ use clap::Args;
 use edge_runtime::network::{self, Convolutions};
 use edge_runtime::{atomic_file, bundle, capped_file};
 use host_trainer::config::Recipe;
-use host_trainer::experiment::{Experiment, Measurement, Results, Run};
-use serde_json::json;
+use host_trainer::experiment::{Experiment, Measurement, Results, Run, Speed};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -117,10 +116,8 @@ fn speed(out: &Path) -> anyhow::Result<serde_json::Value> {
         let bundle = bundle::read(&out.join("model.bundle"))?;
         let shape = bundle.manifest().input.shape();
         let profile = network::profile(bundle.model(), shape, Convolutions::default(), RUNS)?;
-        let multiply_adds: u64 = profile.layers.iter().map(|l| l.multiply_adds).sum();
-        let figures =
-            json!({ "ms": profile.ms, "million_multiply_adds": multiply_adds as f64 / 1e6 });
-        atomic_file::write(&path, figures.to_string().as_bytes(), None)?;
+        let figures = serde_json::to_vec(&Speed::of(&profile))?;
+        atomic_file::write(&path, &figures, None)?;
     }
     json(&path)
 }

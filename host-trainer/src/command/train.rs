@@ -233,12 +233,13 @@ fn info(
 fn say_result(evaluation: &Evaluation, info: &RunInfo, out: &Path) {
     println!(
         "held-out people: EER {:.2} % ({} genuine, {} impostor pairs); raw pixels {:.1} %; \
-         float against 8-bit weights: cosine {:.6} mean, {:.6} minimum",
+         float against 8-bit weights: cosine {:.6} mean, {:.6} first percentile, {:.6} minimum",
         100.0 * evaluation.quantized.eer,
         evaluation.genuine,
         evaluation.impostor,
         100.0 * evaluation.raw_pixels_eer.unwrap_or(f64::NAN),
         evaluation.float_vs_quantized.cosine_mean,
+        evaluation.float_vs_quantized.cosine_first_percentile,
         evaluation.float_vs_quantized.cosine_min,
     );
     println!("thresholds of {ENROLLED_PAIRS} ({CAVEAT}):");

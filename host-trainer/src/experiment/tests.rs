@@ -1,4 +1,5 @@
 use super::*;
+use edge_runtime::network::LayerTime;
 use serde_json::json;
 
 fn folder() -> PathBuf {
@@ -14,6 +15,12 @@ fn the_projects_experiment_trains_each_loss_with_each_seed() {
     assert_eq!(runs[0].variant, runs[third].variant);
     assert_ne!(runs[0].recipe.seed, runs[third].recipe.seed);
     assert_ne!(runs[0].recipe.loss, runs[1].recipe.loss);
+    // Softmax has a learning rate of its own.
+    let rates = ["softmax", "am-softmax-0.2"].map(|name| {
+        let run = runs.iter().find(|run| run.variant == name).unwrap();
+        run.recipe.optimizer.learning_rate
+    });
+    assert_eq!(rates, [0.1, 0.03]);
     let same = |run: &Run| run.recipe.training == runs[0].recipe.training;
     assert!(runs.iter().all(same));
 }
@@ -118,8 +125,22 @@ fn every_column_is_found_in_what_the_measurements_write() {
         Measurement::Blufr,
         &serde_json::to_value(blufr).unwrap(),
     );
-    let expected = "| variant | seeds | BLUFR VR at FAR 0.1 % | BLUFR VR at FAR 0.01 % | BLUFR DIR at FAR 1 % |\n\
-                    |---|---|---|---|---|\n\
-                    | am | 1 | 20.0 | 10.0 | 30.0 |\n";
+    let layer = |multiply_adds| LayerTime {
+        name: "a".into(),
+        operator: "Conv".into(),
+        output: vec![1],
+        ms: 1.0,
+        multiply_adds,
+    };
+    let speed = Speed::of(&Profile {
+        ms: 2.64,
+        memory_mib: None,
+        layers: vec![layer(1_500_000), layer(700_000)],
+    });
+    let speed = serde_json::to_value(speed).unwrap();
+    results.add("am", Measurement::Speed, &speed);
+    let expected = "| variant | seeds | ms | million multiply-adds | BLUFR VR at FAR 0.1 % | BLUFR VR at FAR 0.01 % | BLUFR DIR at FAR 1 % |\n\
+                    |---|---|---|---|---|---|---|\n\
+                    | am | 1 | 2.6 | 2.2 | 20.0 | 10.0 | 30.0 |\n";
     assert_eq!(results.table(), expected);
 }

@@ -5,6 +5,7 @@ use crate::config::Recipe;
 use crate::evaluate::verification::Sorted;
 use crate::evaluate::worst::{ScoredPair, worst_pairs};
 use crate::evaluate::{all_pairs, raw_pixels};
+use crate::quantize;
 use crate::report::{Accuracy, Agreement, Evaluation, Histogram, Worst, WorstPair};
 use shared::bundle::OperatingPoint;
 use shared::embedding::Embedding;
@@ -26,6 +27,8 @@ pub(super) fn evaluation(
     let pixels: Option<Vec<_>> = pixels?.iter().map(raw_pixels).collect();
     let raw_pixels_eer = pixels.and_then(|p| Some(all_pairs(&p, &people).sorted()?.eer()));
     let cosines = quantized.cosines(float);
+    let cosine_min = cosines.iter().copied().fold(1.0, f64::min);
+    let agreement = quantize::Agreement::of(cosines);
     Ok(Evaluation {
         protocol: "all pairs of held-out people".into(),
         people: people.iter().collect::<HashSet<_>>().len() as u64,
@@ -36,8 +39,9 @@ pub(super) fn evaluation(
         quantized: accuracy(&quantized.scores),
         float: accuracy(&float.scores),
         float_vs_quantized: Agreement {
-            cosine_mean: cosines.iter().sum::<f64>() / cosines.len() as f64,
-            cosine_min: cosines.iter().copied().fold(1.0, f64::min),
+            cosine_mean: agreement.mean,
+            cosine_first_percentile: agreement.first_percentile,
+            cosine_min,
         },
         raw_pixels_eer,
         operating_points: quantized

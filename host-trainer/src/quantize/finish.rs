@@ -256,3 +256,6 @@ impl Way<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

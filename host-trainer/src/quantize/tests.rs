@@ -1,9 +1,7 @@
 use super::*;
 use crate::backbone::graph::{Activation, Graph, Init, Node, Op};
 use crate::backbone::{Module, mobilefacenet, sphereface20, sphereface20_with};
-use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::synthetic_face;
-use crate::dataset::{DataConfig, prepare};
 use crate::export::{Weights, folded, weights};
 use crate::generator::Generator;
 use shared::align::{AlignTemplate, AlignedFace};
@@ -316,72 +314,4 @@ fn a_dead_channel_costs_no_layer_its_integers() {
             assert!(own.iter().any(|b| b.unsigned_abs() > 100), "{name}");
         }
     }
-}
-
-#[test]
-fn faces_are_of_people_who_were_not_held_out_and_those_of_the_two_kinds_differ() {
-    let dir = tempfile::tempdir().unwrap();
-    let data = DataConfig::Synthetic {
-        people: 6,
-        pictures: 5,
-        held_out: 0.0,
-    };
-    let set = prepare(&data, None, AlignTemplate::Sphereface112x96, 3, dir.path()).unwrap();
-    let person = |face: &AlignedFace| {
-        let same = |i: &usize| set.face(*i).unwrap().pixels() == face.pixels();
-        let image = (0..set.len()).find(same).expect("a face of the set");
-        (set.person(image), image)
-    };
-    let held_out = [1, 4].into();
-    for (count, each) in [(6, 6), (512, 10)] {
-        let faces = Faces::of(&set, &held_out, count).unwrap();
-        let (calibrate, choose) = (faces.calibrate.iter(), faces.choose.iter());
-        assert_eq!((calibrate.len(), choose.len()), (each, each));
-        let seen: Vec<_> = calibrate.chain(choose).map(person).collect();
-        let images: std::collections::BTreeSet<_> = seen.iter().collect();
-        assert_eq!(images.len(), 2 * each);
-        // All the others, evenly.
-        for other in [0, 2, 3, 5] {
-            let own = seen.iter().filter(|(person, _)| *person == other);
-            assert_eq!(own.count(), each / 2, "{other}");
-        }
-    }
-}
-
-#[test]
-fn a_fine_tuning_is_the_recipe_s_training_at_its_end() {
-    let mut recipe: Recipe = toml::from_str(include_str!("../../configs/demo.toml")).unwrap();
-    recipe.loss = toml::from_str(
-        "name = \"am-softmax\"\nscale = 30\nmargin = { from = 0.0, to = 0.4, steps = 4 }",
-    )
-    .unwrap();
-    recipe.training.precision = ComputePrecision::Bf16;
-    (recipe.training.steps, recipe.training.validate_every) = (77, 7);
-    recipe.optimizer.warmup_steps = 9;
-    recipe.optimizer.average_decay = Some(0.9);
-    recipe.optimizer.schedule = crate::optimize::RateSchedule::Cosine {};
-    recipe.quantization =
-        Some(toml::from_str("fine_tune_steps = 40\nlearning_rate = 0.002").unwrap());
-    let tuned = tuning(&recipe);
-    assert_eq!(tuned.quantization, None);
-    assert_eq!(tuned.name, format!("{}-int8", recipe.name));
-    assert_eq!(tuned.loss.to_string(), "AM-Softmax s=30 m=0.4");
-    let training = &tuned.training;
-    assert_eq!((training.steps, training.validate_every), (40, 0));
-    assert_eq!(training.precision, ComputePrecision::F32);
-    assert_eq!(tuned.optimizer.average_decay, None);
-    // From the first step on evenly to 0.
-    for (step, rate) in [(0, 0.002), (20, 0.001), (30, 0.0005)] {
-        let found = tuned.optimizer.learning_rate_at(step, 40);
-        assert!((found - rate).abs() < 1e-9, "{step}: {found}");
-    }
-    // All else as it was.
-    let mut same = tuned.clone();
-    (same.name, same.loss) = (recipe.name.clone(), recipe.loss.clone());
-    (same.training, same.optimizer) = (recipe.training.clone(), recipe.optimizer.clone());
-    same.quantization = recipe.quantization.clone();
-    assert_eq!(same, recipe);
-    assert_eq!(training.batch_size, recipe.training.batch_size);
-    assert_eq!(tuned.optimizer.weight_decay, recipe.optimizer.weight_decay);
-    assert_eq!(tuned.optimizer.momentum, recipe.optimizer.momentum);
 }

@@ -86,3 +86,6 @@ pub fn tune(
     };
     Ok(crate::export::weights(&trained?.module))
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,6 +133,8 @@ pub struct Accuracy {
 pub struct Agreement {
     /// Mean over the images.
     pub cosine_mean: f64,
+    /// One image in a hundred is below.
+    pub cosine_first_percentile: f64,
     /// Worst image.
     pub cosine_min: f64,
 }
