@@ -6,7 +6,7 @@ mod profile;
 pub(crate) mod weights;
 
 pub(crate) use plan::Plan;
-pub use profile::{LayerTime, Profile, peak_multiply_adds_per_s, profile};
+pub use profile::{LayerTime, Profile, Profiler, peak_multiply_adds_per_s};
 
 use shared::align::AlignedFace;
 use shared::bundle::{Bundle, model_digest};

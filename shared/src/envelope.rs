@@ -68,7 +68,9 @@ pub enum EnvelopeError {
     #[error("{0} bytes are too few for any Facelatch file; it was cut off, copy it again")]
     TooShort(usize),
     /// Something else entirely.
-    #[error("not a Facelatch file: it does not begin with FACELTCH")]
+    #[error(
+        "not a Facelatch file: it does not begin with FACELTCH; name a file that Facelatch made"
+    )]
     WrongMagic,
     /// A Facelatch file of another kind.
     #[error("a file of kind {found}, expected a {expected:?} (kind {}); a path is mixed up", *expected as u16)]

@@ -5,7 +5,7 @@ use super::{Output, Result, Source};
 use anyhow::Context;
 use clap::Args;
 use edge_runtime::bundle;
-use edge_runtime::network::{self, Convolutions, LayerTime};
+use edge_runtime::network::{self, Convolutions, LayerTime, Profiler};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -35,8 +35,8 @@ struct Profiled {
     /// Of one run, which is half of an embedding with its mirror image; median, one thread.
     ms: f64,
     multiply_adds: u64,
-    /// Memory that it takes, in MiB, without the program itself; null where the system does not
-    /// tell.
+    /// Memory that it took beside those before it, in MiB, without the program itself; null where
+    /// the system does not tell.
     memory_mib: Option<f64>,
     /// What a core can do, measured beside.
     peak_multiply_adds_per_s: f64,
@@ -58,12 +58,19 @@ impl Profile {
             true => Convolutions::Tract,
             false => Convolutions::Direct,
         };
-        for (network, model, shape) in networks {
+        // All are held, so that none takes what another left.
+        let load = |(network, model, shape)| {
             if let Some(folder) = &self.models {
                 let file = folder.join(network).with_extension("onnx");
                 std::fs::write(&file, model).with_context(|| file.display().to_string())?;
             }
-            let found = network::profile(model, shape, convolutions, self.runs as usize);
+            let loaded = Profiler::load(model, shape, convolutions);
+            let loaded = loaded.with_context(|| format!("{}: {network}", path.display()))?;
+            Ok((network, loaded))
+        };
+        let loaded: Vec<_> = networks.into_iter().map(load).collect::<Result<_>>()?;
+        for (network, profiler) in loaded {
+            let found = profiler.run(self.runs as usize);
             let found = found.with_context(|| format!("{}: {network}", path.display()))?;
             out.line(&Profiled {
                 network,

@@ -41,34 +41,16 @@ pub struct LayerTime {
 pub struct Profile {
     /// Median of whole runs, without the measuring of steps, milliseconds.
     pub ms: f64,
-    /// Memory that it takes, in MiB; `None` where the system does not tell.
+    /// Memory that loading it took, in MiB, beyond what was free from before; `None` where the
+    /// system does not tell.
     pub memory_mib: Option<f64>,
     /// In the order they are computed.
     pub layers: Vec<LayerTime>,
 }
 
 impl Plan {
-    /// Runs the network `runs` times on noise, and as often again step by step; gives the median of
-    /// whole runs in milliseconds, and the steps.
-    ///
-    /// # Errors
-    /// [`NetworkError::Unsupported`].
-    ///
-    /// # Panics
-    /// If `runs` is 0.
-    pub(crate) fn profile(&self, runs: usize) -> Result<(f64, Vec<LayerTime>), NetworkError> {
-        let planes = noise(self.shape.iter().product());
-        let mut whole = Vec::with_capacity(runs);
-        for _ in 0..runs {
-            let begun = Instant::now();
-            self.run(&planes)?;
-            whole.push(begun.elapsed());
-        }
-        let layers = self.layers(&planes, runs).map_err(unsupported)?;
-        Ok((median(&mut whole), layers))
-    }
-
-    fn layers(&self, planes: &[f32], runs: usize) -> TractResult<Vec<LayerTime>> {
+    /// Each step, over so many runs.
+    pub(super) fn layers(&self, planes: &[f32], runs: usize) -> TractResult<Vec<LayerTime>> {
         let mut times: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
         let mut state = SimpleState::new(&self.plan)?;
         for _ in 0..runs {
@@ -119,28 +101,50 @@ fn median(times: &mut [Duration]) -> f64 {
     1e3 * times[times.len() / 2].as_secs_f64()
 }
 
-/// A network as [`Profile`] has it: [`super::Convolutions`] computed one way or the other.
-///
-/// # Errors
-/// [`NetworkError`] if it does not take `shape`, or does not run.
-///
-/// # Panics
-/// If `runs` is 0.
-pub fn profile(
-    model: &[u8],
-    shape: [usize; 4],
-    convolutions: Convolutions,
-    runs: usize,
-) -> Result<Profile, NetworkError> {
-    let before = memory::mib(memory::ANONYMOUS);
-    let plan = Plan::build(model, shape, convolutions)?;
-    let (ms, layers) = plan.profile(runs)?;
-    let after = memory::mib(memory::ANONYMOUS);
-    Ok(Profile {
-        ms,
-        memory_mib: before.zip(after).map(|(before, after)| after - before),
-        layers,
-    })
+/// A network to be profiled.
+pub struct Profiler {
+    plan: Plan,
+    memory_mib: Option<f64>,
+}
+
+impl Profiler {
+    /// Loads a network, [`super::Convolutions`] computed one way or the other, and runs it once.
+    ///
+    /// # Errors
+    /// [`NetworkError`] if it does not take `shape`, or does not run.
+    pub fn load(
+        model: &[u8],
+        shape: [usize; 4],
+        convolutions: Convolutions,
+    ) -> Result<Self, NetworkError> {
+        let before = memory::mib(memory::ANONYMOUS);
+        let plan = Plan::build(model, shape, convolutions)?;
+        let after = memory::mib(memory::ANONYMOUS);
+        let memory_mib = before.zip(after).map(|(before, after)| after - before);
+        Ok(Self { plan, memory_mib })
+    }
+
+    /// Runs the network `runs` times on noise, and as often again step by step.
+    ///
+    /// # Errors
+    /// [`NetworkError::Unsupported`].
+    ///
+    /// # Panics
+    /// If `runs` is 0.
+    pub fn run(&self, runs: usize) -> Result<Profile, NetworkError> {
+        let planes = noise(self.plan.shape.iter().product());
+        let mut whole = Vec::with_capacity(runs);
+        for _ in 0..runs {
+            let begun = Instant::now();
+            self.plan.run(&planes)?;
+            whole.push(begun.elapsed());
+        }
+        Ok(Profile {
+            ms: median(&mut whole),
+            memory_mib: self.memory_mib,
+            layers: self.plan.layers(&planes, runs).map_err(unsupported)?,
+        })
+    }
 }
 
 /// The most 32-bit multiplications with their additions that a core of this processor makes in a

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
-use edge_runtime::network::{self, Convolutions};
+use edge_runtime::network::{Convolutions, Profiler};
 use edge_runtime::{atomic_file, bundle, capped_file};
 use host_trainer::config::Recipe;
 use host_trainer::experiment::{Experiment, Measurement, Results, Run, Speed};
@@ -115,7 +115,7 @@ fn speed(out: &Path) -> anyhow::Result<serde_json::Value> {
     if !path.exists() {
         let bundle = bundle::read(&out.join("model.bundle"))?;
         let shape = bundle.manifest().input.shape();
-        let profile = network::profile(bundle.model(), shape, Convolutions::default(), RUNS)?;
+        let profile = Profiler::load(bundle.model(), shape, Convolutions::default())?.run(RUNS)?;
         let figures = serde_json::to_vec(&Speed::of(&profile))?;
         atomic_file::write(&path, &figures, None)?;
     }

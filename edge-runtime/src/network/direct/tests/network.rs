@@ -116,7 +116,7 @@ impl Network {
         let planes = self.noise.numbers(self.shape.iter().product());
         let run = |convolutions| {
             let plan = Plan::build(&self.model(), self.shape, convolutions).unwrap();
-            let layers = plan.profile(1).unwrap().1.into_iter();
+            let layers = plan.layers(&planes, 1).unwrap().into_iter();
             let direct = layers.filter(|l| l.operator == "DirectConv").count();
             (plan.run(&planes).unwrap(), direct)
         };
