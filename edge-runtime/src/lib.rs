@@ -40,6 +40,7 @@ pub mod store;
 pub mod atomic_file;
 pub mod capped_file;
 mod contained;
+mod http;
 pub mod memory;
 mod millis;
 mod seldom;
