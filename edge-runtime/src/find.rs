@@ -37,6 +37,16 @@ impl Unseen {
     }
 }
 
+impl From<NotOneFace> for Unseen {
+    fn from(error: NotOneFace) -> Self {
+        match error {
+            NotOneFace::None => Self::new(Outcome::NoFace, error),
+            NotOneFace::Several(_) => Self::new(Outcome::PoorFace, error),
+            NotOneFace::Network(_) => Self::bad(error),
+        }
+    }
+}
+
 /// Where the face in a picture is: where the picture's source says, else where `detector` finds it.
 ///
 /// # Errors
@@ -47,11 +57,7 @@ pub fn landmarks(content: &Content, detector: Option<&Detector>) -> Result<Landm
         (Face::Unknown, Some(detector)) => detector.only_face(&content.image),
         (Face::Nowhere, _) | (Face::Unknown, None) => Err(NotOneFace::None),
     };
-    found.map_err(|error| match error {
-        NotOneFace::None => Unseen::new(Outcome::NoFace, error),
-        NotOneFace::Several(_) => Unseen::new(Outcome::PoorFace, error),
-        NotOneFace::Network(_) => Unseen::bad(error),
-    })
+    found.map_err(Unseen::from)
 }
 
 /// The face, cut out for the network, if it is as good as `limits` say.

@@ -233,6 +233,11 @@ impl Identifier {
         self.all
     }
 
+    /// They themselves.
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// How many people are enrolled.
     pub fn people(&self) -> usize {
         self.roster.len()

@@ -36,6 +36,7 @@ pub mod enroll;
 pub mod events;
 pub mod metrics;
 pub mod store;
+pub mod trial;
 
 pub mod atomic_file;
 pub mod capped_file;

@@ -49,6 +49,14 @@ pub enum PhotoError {
     },
 }
 
+/// Whether a file is called as photographs that can be read are.
+pub fn is_named_as_one(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+    ["jpg", "jpeg", "png"]
+        .iter()
+        .any(|known| extension == *known)
+}
+
 /// Reads a photograph and turns it upright as its EXIF orientation says.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod sight;
 mod watch;
 
 pub use ended::RunError;
+pub(crate) use sight::Sight;
 
 use crate::camera::Frame;
 use crate::claim::Claims;

@@ -18,6 +18,7 @@ mod python;
 mod setup;
 mod test;
 mod train;
+mod trial;
 mod workspace;
 
 use clap::Parser;
@@ -58,6 +59,8 @@ enum Command {
     #[command(disable_help_flag = true)]
     Quantize(forward::Args),
     Bench(bench::Args),
+    #[command(disable_help_flag = true)]
+    Try(trial::Args),
 }
 
 fn main() -> ExitCode {
@@ -87,5 +90,6 @@ fn run() -> anyhow::Result<()> {
         Command::Replay(args) => forward::run("replay", &args),
         Command::Quantize(args) => forward::run("quantize", &args),
         Command::Bench(args) => bench::run(&args),
+        Command::Try(args) => trial::run(&args),
     }
 }

@@ -123,16 +123,10 @@ impl Iterator for FolderCamera {
 }
 
 fn images(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let is_image = |path: &PathBuf| {
-        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        ["jpg", "jpeg", "png"]
-            .iter()
-            .any(|known| extension == *known)
-    };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if is_image(&path) && !path.is_dir() {
+        if photo::is_named_as_one(&path) && !path.is_dir() {
             files.push(path);
         }
     }

@@ -8,6 +8,7 @@ mod door;
 mod people;
 mod profile;
 mod select;
+mod trial;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -58,6 +59,8 @@ enum Command {
     Profile(profile::Profile),
     /// Of a bundle of several precisions, take the one that is fastest on this device.
     Select(select::Select),
+    /// Try a door on yourself, with a web page of this machine.
+    Try(trial::Try),
     /// Run the door.
     Run(door::Run),
 }
@@ -92,6 +95,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Bench(command) => command.run(&out),
         Command::Profile(command) => command.run(&out),
         Command::Select(command) => command.run(&out),
+        Command::Try(command) => command.run(&out),
         Command::Run(command) => command.run(&out),
     };
     done.unwrap_or_else(|error| {

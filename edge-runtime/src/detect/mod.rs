@@ -5,7 +5,7 @@ pub(crate) mod fuzzed;
 mod only;
 mod view;
 
-pub use only::NotOneFace;
+pub use only::{NotOneFace, only};
 
 use crate::network::{Convolutions, NetworkError, Plan};
 use decode::Grid;

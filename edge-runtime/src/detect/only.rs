@@ -33,7 +33,11 @@ impl Detector {
     }
 }
 
-fn only(found: &[Detection]) -> Result<Landmarks, NotOneFace> {
+/// The same among faces that were found.
+///
+/// # Errors
+/// [`NotOneFace`], but for `Network`.
+pub fn only(found: &[Detection]) -> Result<Landmarks, NotOneFace> {
     let largest = found.iter().max_by(|a, b| a.side.total_cmp(&b.side));
     let largest = largest.ok_or(NotOneFace::None)?;
     let near = found.iter().filter(|d| d.side >= BESIDE * largest.side);

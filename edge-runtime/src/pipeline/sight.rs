@@ -7,20 +7,20 @@ use crate::identify::Verdict;
 use crate::quality;
 use shared::align::Landmarks;
 
-pub(super) struct Sight {
-    pub(super) outcome: Outcome,
-    pub(super) subject: Option<String>,
-    pub(super) score: Option<f32>,
+pub(crate) struct Sight {
+    pub(crate) outcome: Outcome,
+    pub(crate) subject: Option<String>,
+    pub(crate) score: Option<f32>,
     /// What the score was compared with.
-    pub(super) threshold: Option<f32>,
+    pub(crate) threshold: Option<f32>,
     /// The yaw, of whatever face can be measured.
-    pub(super) turn: Option<f32>,
+    pub(crate) turn: Option<f32>,
     why: String,
 }
 
 impl Sight {
     /// Of a frame in which no face was compared.
-    pub(super) fn plain(outcome: Outcome, why: impl Into<String>) -> Self {
+    pub(crate) fn plain(outcome: Outcome, why: impl Into<String>) -> Self {
         Self {
             outcome,
             subject: None,
@@ -32,7 +32,7 @@ impl Sight {
     }
 
     /// Of a frame without a face to compare.
-    pub(super) fn unseen(unseen: Unseen) -> Self {
+    pub(crate) fn unseen(unseen: Unseen) -> Self {
         Self {
             turn: unseen.turn,
             ..Self::plain(unseen.outcome, unseen.reason)
@@ -40,7 +40,7 @@ impl Sight {
     }
 
     /// Of a face.
-    pub(super) fn of(verdict: Verdict<'_>, landmarks: &Landmarks) -> Self {
+    pub(crate) fn of(verdict: Verdict<'_>, landmarks: &Landmarks) -> Self {
         let (threshold, score, why) = match verdict {
             Verdict::Match {
                 score, threshold, ..
@@ -77,7 +77,7 @@ impl Sight {
         }
     }
 
-    pub(super) fn observation(&self) -> Observation<String> {
+    pub(crate) fn observation(&self) -> Observation<String> {
         match (&self.subject, self.outcome) {
             (Some(subject), _) => Observation::Match(subject.clone()),
             (None, Outcome::NoMatch) => Observation::Stranger,
@@ -86,7 +86,7 @@ impl Sight {
     }
 
     /// In a sentence, with what was decided.
-    pub(super) fn reason(
+    pub(crate) fn reason(
         &self,
         agreeing: usize,
         needed: usize,

@@ -46,3 +46,4 @@ mod supervised;
 mod told;
 mod toy_detector;
 mod transfer;
+mod trial;
