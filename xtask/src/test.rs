@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI runs.
 
 use crate::workspace::{self, cargo};
-use crate::{demo, python, setup};
+use crate::{demo, python, setup, trial};
 use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
@@ -16,7 +16,7 @@ enum Outcome {
 
 /// In the order of what fails soonest. Every build takes the whole workspace, so that shared
 /// dependencies keep one set of features and are compiled once.
-const STEPS: [(&str, Step); 9] = [
+const STEPS: [(&str, Step); 10] = [
     ("setup", || passed(setup::run(&setup::Args::with_python()))),
     ("format", || {
         run_step(&mut cargo(["fmt", "--all", "--check"]))
@@ -36,6 +36,7 @@ const STEPS: [(&str, Step); 9] = [
         run_step(doc.env("RUSTDOCFLAGS", "-D warnings"))
     }),
     ("tests", tests),
+    ("the page to try a door, in a browser", page),
     ("training over MPI, V4L2 cameras built", training_over_mpi),
     ("default members do without libtorch", || {
         run_step(cargo(["check"]).env("LIBTORCH", "/nonexistent"))
@@ -122,6 +123,30 @@ fn training_over_mpi() -> Result<Outcome> {
     let mut tests = cargo(tests);
     tests.args(["--features", "host-trainer/distributed,edge-runtime/v4l2"]);
     run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
+}
+
+/// A drawn person enrolls by looking into the camera of a headless browser, and another comes.
+fn page() -> Result<Outcome> {
+    let chromium = ["chromium", "chromium-browser", "google-chrome"];
+    let mut found = chromium
+        .iter()
+        .filter(|name| workspace::answers(name, &["--version"]));
+    let Some(chromium) = found.next() else {
+        return Ok(Outcome::Skipped(
+            "Chromium is missing: `apt-get install chromium`",
+        ));
+    };
+    let programs = workspace::build()?;
+    let people = tempfile::tempdir()?;
+    let mut draw = workspace::host_trainer(&programs);
+    draw.args(["synthesize", "--first-person", "5000", "--people", "2"]);
+    draw.args(["--pictures", "150", "--out"]).arg(people.path());
+    workspace::run(&mut draw)?;
+    let mut browse = Command::new(python::ensure()?);
+    browse.arg(workspace::root().join("edge-runtime/tests/page.py"));
+    browse.arg(programs.join("edge-runtime"));
+    browse.arg(workspace::root().join(trial::BUNDLE));
+    run_step(browse.arg(people.path()).arg(chromium))
 }
 
 fn licenses() -> Result<Outcome> {
