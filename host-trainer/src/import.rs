@@ -191,6 +191,7 @@ pub fn import(
             seed: 0,
             data_digest: set.digest(),
             git_revision,
+            training_log: String::new(),
         },
         comparable: Vec::new(),
     };

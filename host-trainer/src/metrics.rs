@@ -43,6 +43,8 @@ pub(crate) struct Metrics {
 /// How long the lines took and what they trained on, those of earlier invocations included.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Trained {
+    step: u64,
+    loss: f64,
     images: f64,
     seconds: f64,
 }
@@ -52,6 +54,7 @@ impl Trained {
         // By its speed: a resumed run repeats steps, so that the step alone does not tell.
         self.images += line.images_per_s * (line.elapsed_s - self.seconds);
         self.seconds = line.elapsed_s;
+        (self.step, self.loss) = (line.step, line.loss);
     }
 }
 
@@ -145,8 +148,27 @@ impl Metrics {
 
     /// Mean speed so far; 0 without a line.
     pub(crate) fn images_per_s(&self) -> f64 {
-        let Trained { images, seconds } = self.trained;
+        let Trained {
+            images, seconds, ..
+        } = self.trained;
         if seconds > 0.0 { images / seconds } else { 0.0 }
+    }
+
+    /// What the lines come to, in a sentence.
+    pub(crate) fn summary(&self) -> String {
+        let Trained {
+            step,
+            loss,
+            images,
+            seconds,
+        } = self.trained;
+        let eer = self.latest_eer.map_or(String::new(), |eer| {
+            let percent = 100.0 * eer;
+            format!("; last EER of some of the people held out {percent:.2} %")
+        });
+        format!(
+            "{step} steps with {images:.0} images in {seconds:.0} s; loss {loss:.3} at the end{eer}"
+        )
     }
 }
 
@@ -179,6 +201,13 @@ mod tests {
         metrics.validated(Some(0.25), Duration::ZERO);
         let next = metrics.line(30, 1, 0.1, 1.0, 8).unwrap();
         assert_eq!(next.validation_eer, Some(0.25));
+        let summary = metrics.summary();
+        assert!(
+            summary.starts_with("30 steps with 220 images in 4 s"),
+            "{summary}"
+        );
+        let end = "loss 1.000 at the end; last EER of some of the people held out 25.00 %";
+        assert!(summary.ends_with(end), "{summary}");
         assert_eq!(metrics.told_eer(), "  EER 25.0 %");
         assert_eq!(metrics.wall_s(), next.elapsed_s);
         assert!(next.elapsed_s > 4.0);

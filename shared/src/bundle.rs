@@ -80,6 +80,8 @@ pub struct Provenance {
     pub data_digest: String,
     /// Revision of this program, as git names it.
     pub git_revision: String,
+    /// What the training's log comes to, in a sentence; empty for a network trained elsewhere.
+    pub training_log: String,
 }
 
 /// Everything about the network but its bytes.

@@ -43,7 +43,8 @@ impl Kind {
     pub const fn version(self) -> u16 {
         match self {
             // 2: a detector beside the network. 3: several precisions, and what is comparable.
-            Self::Bundle => 3,
+            // 4: what the training's log comes to.
+            Self::Bundle => 4,
             _ => 1,
         }
     }

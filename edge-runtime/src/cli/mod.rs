@@ -5,6 +5,7 @@ mod bench;
 mod carry;
 mod check;
 mod door;
+mod inspect;
 mod people;
 mod profile;
 mod select;
@@ -37,6 +38,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Embed the bundle's self-test faces again and compare.
     Selftest(check::Selftest),
+    /// Show what a bundle says of itself: thresholds, and where its networks come from.
+    Inspect(inspect::Inspect),
     /// Enroll a person from photographs.
     Enroll(people::Enroll),
     /// List who is enrolled.
@@ -84,6 +87,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
     };
     let done = match arguments.command {
         Command::Selftest(command) => command.run(&out),
+        Command::Inspect(command) => command.run(&out),
         Command::Enroll(command) => command.run(&out),
         Command::List(command) => command.run(&out),
         Command::Remove(command) => command.run(&out),

@@ -1,6 +1,6 @@
 //! The program as a user meets it: output, JSON and exit status.
 
-use crate::bundles::bundle_of;
+use crate::bundles::{bundle_of, edited};
 use crate::scene::Scene;
 use edge_runtime::bundle;
 use serde_json::Value;
@@ -201,6 +201,31 @@ fn selftest_passes_and_fails() {
         "{}",
         said.errors
     );
+}
+
+#[test]
+fn a_bundle_says_where_it_comes_from() {
+    let scene = Scene::new();
+    let bundle = edited(bundle_of(1), |manifest| {
+        manifest.provenance.recipe = "toy".into();
+        manifest.provenance.training_log = "3 steps".into();
+    });
+    bundle::write(&scene.path("model.bundle"), &bundle).unwrap();
+    let text = call(&scene, "inspect --bundle model.bundle")
+        .lines
+        .join("\n");
+    for needle in [
+        "projection, image and mirror image summed: ",
+        "threshold 0.7000: false-match rate 0.001 (100000 pairs)",
+        "recipe toy, seed 0",
+        "training: 3 steps",
+        "no detector",
+    ] {
+        assert!(text.contains(needle), "{needle}: {text}");
+    }
+    let json = call(&scene, "inspect --bundle model.bundle --json").json();
+    assert_eq!(json[0]["training_log"], "3 steps");
+    assert_eq!(json[0]["model"], bundle.manifest().model_digest.to_string());
 }
 
 #[test]

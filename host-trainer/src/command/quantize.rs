@@ -73,6 +73,7 @@ impl Quantize {
                 seed: info.seed,
                 data_digest: info.data_digest,
                 git_revision: git_revision(),
+                training_log: info.training_log,
             },
             out,
         };

@@ -80,7 +80,7 @@ impl Train {
             say_problems(&set, out)?;
         }
         // Before the training: the working tree may change meanwhile.
-        let provenance = provenance(&recipe, &digest);
+        let mut provenance = provenance(&recipe, &digest);
         let len = graph.embedding_len() as usize;
         let teacher = recipe.distillation.as_ref();
         let teacher = teacher
@@ -104,6 +104,7 @@ impl Train {
         if !distributed::is_first() {
             return Ok(());
         }
+        provenance.training_log.clone_from(&trained.log);
         let weights = export::weights(&trained.module);
         let evaluation = measure::finish(&recipe, &weights, &held_out, &provenance, out)?;
         let made_by = provenance.clone();
@@ -200,6 +201,7 @@ fn provenance(recipe: &Recipe, data_digest: &str) -> Provenance {
         seed: recipe.seed,
         data_digest: data_digest.into(),
         git_revision: git_revision(),
+        training_log: String::new(),
     }
 }
 
@@ -224,6 +226,7 @@ fn info(
         seed: provenance.seed,
         data_digest: provenance.data_digest,
         git_revision: provenance.git_revision,
+        training_log: provenance.training_log,
         device,
         wall_s: trained.wall_s,
         images_per_s: trained.images_per_s,

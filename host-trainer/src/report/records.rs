@@ -58,6 +58,9 @@ pub struct RunInfo {
     pub data_digest: String,
     /// Revision of the source.
     pub git_revision: String,
+    /// What the training's log comes to, in a sentence; runs of before have none.
+    #[serde(default)]
+    pub training_log: String,
     /// What it ran on, for example `CPU, 2 threads`.
     pub device: String,
     /// Wall-clock seconds of the training.

@@ -139,6 +139,8 @@ pub struct Trained {
     pub wall_s: f64,
     /// Images a second in that time, likewise.
     pub images_per_s: f64,
+    /// What its log comes to, in a sentence; likewise empty.
+    pub log: String,
 }
 
 /// What a training needs.
@@ -221,6 +223,7 @@ pub fn train(job: &Job<'_>) -> Result<Trained, TrainError> {
         module: run.module,
         wall_s: metrics.as_ref().map_or(0.0, Metrics::wall_s),
         images_per_s: metrics.as_ref().map_or(0.0, Metrics::images_per_s),
+        log: metrics.as_ref().map_or(String::new(), Metrics::summary),
     })
 }
 
