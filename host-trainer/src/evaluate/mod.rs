@@ -2,6 +2,7 @@
 
 pub mod bin_file;
 pub mod blufr;
+pub mod breakdown;
 pub mod confidence;
 pub mod folds;
 pub mod highest;

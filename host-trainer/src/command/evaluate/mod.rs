@@ -1,6 +1,7 @@
 //! `evaluate`: a bundle's figures, with the door's runtime. One file for each thing to measure.
 
 mod blufr;
+mod breakdown;
 mod identify;
 mod pairs;
 
@@ -56,6 +57,10 @@ struct What {
     /// Search for every person of several images among distractors, as MegaFace does.
     #[arg(long)]
     identify: bool,
+    /// Both error rates by pose, light, sharpness and a proxy of skin tone, over all pairs of
+    /// images, at the bundle's threshold for this false-match rate.
+    #[arg(long, value_name = "RATE", num_args = 0..=1, default_missing_value = "0.001")]
+    breakdown: Option<f64>,
 }
 
 impl Evaluate {
@@ -69,6 +74,10 @@ impl Evaluate {
                 blufr: Some(protocol),
                 ..
             } => blufr::run(self, protocol),
+            What {
+                breakdown: Some(fmr),
+                ..
+            } => breakdown::run(self, *fmr),
             _ => identify::run(self, &self.distractors),
         }
     }
