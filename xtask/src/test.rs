@@ -125,7 +125,7 @@ fn training_over_mpi() -> Result<Outcome> {
     run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
 }
 
-/// A drawn person enrolls by looking into the camera of a headless browser, and another comes.
+/// A drawn person enrolls by looking into the camera of a headless browser.
 fn page() -> Result<Outcome> {
     let chromium = ["chromium", "chromium-browser", "google-chrome"];
     let mut found = chromium
@@ -139,13 +139,19 @@ fn page() -> Result<Outcome> {
     let programs = workspace::build()?;
     let people = tempfile::tempdir()?;
     let mut draw = workspace::host_trainer(&programs);
-    draw.args(["synthesize", "--first-person", "5000", "--people", "2"]);
-    draw.args(["--pictures", "150", "--out"]).arg(people.path());
+    draw.args(["synthesize", "--first-person", "5001", "--people", "1"]);
+    draw.args(["--pictures", "100", "--out"]).arg(people.path());
     workspace::run(&mut draw)?;
+    let bundle = workspace::root().join(trial::BUNDLE);
+    let mut detect = workspace::host_trainer(&programs);
+    detect.args(["detect", "--bundle"]).arg(&bundle);
+    detect.arg("--images").arg(people.path().join("images"));
+    detect.arg("--out").arg(people.path().join("landmarks.csv"));
+    workspace::run(&mut detect)?;
     let mut browse = Command::new(python::ensure()?);
     browse.arg(workspace::root().join("edge-runtime/tests/page.py"));
     browse.arg(programs.join("edge-runtime"));
-    browse.arg(workspace::root().join(trial::BUNDLE));
+    browse.arg(bundle);
     run_step(browse.arg(people.path()).arg(chromium))
 }
 

@@ -5,18 +5,19 @@
 
 mod enrolling;
 pub mod page;
+mod rules;
 mod seen;
 pub mod show;
 
 pub use enrolling::View;
+pub use rules::{Rules, TrialError};
 pub use seen::{FaceSeen, Prompt, Seen, Times};
 
 use crate::bundle::Loaded;
 use crate::camera::{Content, Face, Frame};
-use crate::config::Config;
-use crate::decide::{Action, Decision, Look, Policy, Side};
+use crate::decide::{Action, Decision, Look, Side};
 use crate::detect;
-use crate::door::{self, Door, DoorError, Fault, Keeper, LockError};
+use crate::door::{self, Fault, Keeper};
 use crate::event::{LockState, Outcome};
 use crate::face;
 use crate::find::{self, Unseen};
@@ -25,76 +26,13 @@ use crate::millis::millis;
 use crate::network::NetworkError;
 use crate::pipeline::Sight;
 use crate::quality::{Limits, Quality};
-use crate::store::{Person, Store, StoreError};
+use crate::store::{Person, Store};
 use enrolling::Enrolling;
-use serde::Deserialize;
 use shared::align::{AlignedFace, Landmarks};
-use shared::bundle::NoOperatingPoint;
 use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
 use shared::roster::Roster;
 use shared::store::KeptCrops;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// Why there is nothing to try.
-#[derive(Debug, thiserror::Error)]
-pub enum TrialError {
-    /// Nobody would find faces.
-    #[error(
-        "the bundle has no detector, which finds the face in a camera's picture; take one with a detector, as models/default.bundle"
-    )]
-    NoDetector,
-    /// The bundle has no threshold for that many people.
-    #[error(transparent)]
-    OperatingPoint(#[from] NoOperatingPoint),
-    /// The lock cannot be had.
-    #[error(transparent)]
-    Door(#[from] DoorError),
-    /// The lock does not obey.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The lock, or its thread, failed.
-    #[error("{0}")]
-    Fault(String),
-    /// The door's people.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers: {0}")]
-    Random(#[from] getrandom::Error),
-}
-
-/// How the door to try decides, as the tables of `door.toml` of the same names.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rules {
-    identify: Identify,
-    decide: Policy,
-    door: Door,
-}
-
-impl Default for Rules {
-    /// Two of the last three frames at a false-accept rate of 0.001, and a simulated lock.
-    fn default() -> Self {
-        toml::from_str(include_str!("rules.toml")).expect("checked by a test")
-    }
-}
-
-impl Rules {
-    /// With a lock that stays released for so long.
-    pub fn hold(mut self, time: Duration) -> Self {
-        self.door.hold = time;
-        self
-    }
-
-    /// Those of a door that is set up, but for its lock, which is simulated.
-    pub fn of(config: &Config) -> Self {
-        Self {
-            identify: config.identify,
-            decide: config.decide.clone(),
-            door: Self::default().door,
-        }
-    }
-}
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A door that runs, and whom it knows.
 pub struct Trial {
@@ -407,15 +345,5 @@ impl Trial {
             .for_each(|advice| said += &format!("; {advice}"));
         let added = self.add(record, crops.as_ref());
         added.map(|()| said).map_err(|error| error.to_string())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rules_can_be_read() {
-        assert_eq!(Rules::default().decide.rule.needed(), 2);
     }
 }
