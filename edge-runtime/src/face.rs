@@ -48,6 +48,20 @@ pub fn align(
     Ok(align::align(image.ok_or(outside)?, landmarks, template)?)
 }
 
+/// The same, and how good it is.
+///
+/// # Errors
+/// [`FaceError`], but for `Poor`.
+pub fn measured(
+    photo: &RgbImage,
+    landmarks: &Landmarks,
+    template: AlignTemplate,
+) -> Result<(AlignedFace, Quality), FaceError> {
+    let face = align(photo, landmarks, template)?;
+    let quality = Quality::of(photo, landmarks, &face)?;
+    Ok((face, quality))
+}
+
 /// The same of a face that is good enough to be compared.
 ///
 /// # Errors
@@ -58,8 +72,8 @@ pub fn good(
     template: AlignTemplate,
     limits: &Limits,
 ) -> Result<AlignedFace, FaceError> {
-    let face = align(photo, landmarks, template)?;
-    let flaws = Quality::of(photo, landmarks, &face)?.flaws(limits);
+    let (face, quality) = measured(photo, landmarks, template)?;
+    let flaws = quality.flaws(limits);
     match flaws.is_empty() {
         true => Ok(face),
         false => Err(FaceError::Poor(flaws)),

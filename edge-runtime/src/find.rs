@@ -27,6 +27,18 @@ impl Unseen {
         Self::new(Outcome::BadFrame, reason)
     }
 
+    /// Of a face that cannot be cut out, or is not good enough.
+    pub(crate) fn of_face(error: &FaceError, landmarks: &Landmarks) -> Self {
+        match error {
+            FaceError::Poor(flaws) => Self {
+                flaw: flaws.first().copied(),
+                turn: quality::yaw(landmarks),
+                ..Self::new(Outcome::PoorFace, error)
+            },
+            _ => Self::bad(error),
+        }
+    }
+
     fn new(outcome: Outcome, reason: impl ToString) -> Self {
         Self {
             outcome,
@@ -71,12 +83,5 @@ pub fn good_face(
     limits: &Limits,
 ) -> Result<AlignedFace, Unseen> {
     let face = face::good(image, landmarks, template, limits);
-    face.map_err(|error| match &error {
-        FaceError::Poor(flaws) => Unseen {
-            flaw: flaws.first().copied(),
-            turn: quality::yaw(landmarks),
-            ..Unseen::new(Outcome::PoorFace, &error)
-        },
-        _ => Unseen::bad(error),
-    })
+    face.map_err(|error| Unseen::of_face(&error, landmarks))
 }

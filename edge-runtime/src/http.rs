@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 const MAX_HEAD_LEN: usize = 8192;
 const MAX_HEADERS: usize = 64;
-/// For the whole request, and for the whole answer.
+/// For a head, and for an answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// For a body, which may come through a tunnel.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 8;
 /// Before the next try, when the system gives no connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -26,6 +28,19 @@ pub(crate) struct Request {
     /// Whom the client thinks it speaks to, and a port.
     pub(crate) host: Option<String>,
     pub(crate) body: Vec<u8>,
+}
+
+/// Who answers.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// The longest body that is read.
+    const MAX_BODY_LEN: usize;
+
+    /// What to answer by the head alone, so that the body of a stranger is not even read.
+    fn refuse(&self, _head: &Request) -> Option<Response> {
+        None
+    }
+
+    fn answer(&self, request: &Request) -> Response;
 }
 
 /// What is answered.
@@ -52,70 +67,99 @@ impl Response {
 /// Answers on a thread of its own, for as long as the process lives.
 ///
 /// - `name`: of the threads
-/// - `max_body_len`: requests with more are refused
 ///
 /// # Errors
 /// The system gives no thread.
 pub(crate) fn serve(
     listener: TcpListener,
     name: &'static str,
-    max_body_len: usize,
-    answer: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    service: impl Service,
 ) -> io::Result<()> {
     let accept = move || {
-        let (open, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(answer));
+        let (open, service) = (Arc::new(AtomicUsize::new(0)), Arc::new(service));
         loop {
             let Ok((stream, _)) = listener.accept() else {
                 thread::sleep(PAUSE);
                 continue;
             };
             // Whoever comes while too many are there is hung up on.
-            if open.fetch_add(1, Ordering::AcqRel) >= AT_ONCE {
-                open.fetch_sub(1, Ordering::AcqRel);
+            let here = Here::enter(&open);
+            if open.load(Ordering::Acquire) > AT_ONCE {
                 continue;
             }
-            let (here, answer) = (open.clone(), answer.clone());
-            let spawned = thread::Builder::new().name(name.into()).spawn(move || {
+            let service = service.clone();
+            let talk = move || {
+                let _here = here;
                 // Whoever hangs up in between misses the answer and nothing else.
-                let _ = talk(stream, max_body_len, &*answer);
-                here.fetch_sub(1, Ordering::AcqRel);
-            });
-            if spawned.is_err() {
-                open.fetch_sub(1, Ordering::AcqRel);
-            }
+                let _ = talk(stream, &*service);
+            };
+            // Without a thread nobody is answered.
+            let _ = thread::Builder::new().name(name.into()).spawn(talk);
         }
     };
     thread::Builder::new().name(name.into()).spawn(accept)?;
     Ok(())
 }
 
-fn talk(
-    mut stream: TcpStream,
-    max_body_len: usize,
-    answer: &impl Fn(&Request) -> Response,
-) -> io::Result<()> {
-    let response = match request(&mut stream, max_body_len)? {
-        Ok(request) => answer(&request),
-        Err(refusal) => refusal,
-    };
-    stream.set_write_timeout(Some(TIMEOUT))?;
+/// One of those who are there; a panic ends it, too.
+struct Here(Arc<AtomicUsize>);
+
+impl Here {
+    fn enter(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::AcqRel);
+        Self(open.clone())
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn talk<S: Service>(mut stream: TcpStream, service: &S) -> io::Result<()> {
     let Response {
         status,
         content_type,
         headers,
         body,
-    } = response;
+    } = match request(&mut stream, service)? {
+        Ok(request) => service.answer(&request),
+        Err(refusal) => refusal,
+    };
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{headers}Connection: close\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(&body)?;
+    let until = Instant::now() + TIMEOUT;
+    write_all(&mut stream, head.as_bytes(), until)?;
+    write_all(&mut stream, &body, until)?;
     stream.shutdown(Shutdown::Write)
 }
 
+fn write_all(stream: &mut TcpStream, mut bytes: &[u8], until: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.set_write_timeout(Some(left(until)?))?;
+        let written = stream.write(bytes)?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
+}
+
+/// Until then; never nothing, which a stream takes for for ever.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    match left.is_zero() {
+        true => Err(io::ErrorKind::TimedOut.into()),
+        false => Ok(left),
+    }
+}
+
 /// Reads a request to its end; what to answer if it is none.
-fn request(stream: &mut TcpStream, max_body_len: usize) -> io::Result<Result<Request, Response>> {
+fn request<S: Service>(
+    stream: &mut TcpStream,
+    service: &S,
+) -> io::Result<Result<Request, Response>> {
     let no_http = || Ok(Err(Response::text("400 Bad Request", "no HTTP request\n")));
     let until = Instant::now() + TIMEOUT;
     let mut bytes = Vec::new();
@@ -130,10 +174,14 @@ fn request(stream: &mut TcpStream, max_body_len: usize) -> io::Result<Result<Req
             _ => return no_http(),
         }
     };
-    if body_len > max_body_len {
-        let text = format!("at most {max_body_len} bytes are taken\n");
+    if let Some(refusal) = service.refuse(&request) {
+        return Ok(Err(refusal));
+    }
+    if body_len > S::MAX_BODY_LEN {
+        let text = format!("at most {} bytes are taken\n", S::MAX_BODY_LEN);
         return Ok(Err(Response::text("413 Content Too Large", text)));
     }
+    let until = Instant::now() + BODY_TIMEOUT;
     while bytes.len() < len + body_len {
         if !read_more(stream, &mut bytes, until)? {
             return no_http();
@@ -145,11 +193,7 @@ fn request(stream: &mut TcpStream, max_body_len: usize) -> io::Result<Result<Req
 
 /// Whether there was more.
 fn read_more(stream: &mut TcpStream, bytes: &mut Vec<u8>, until: Instant) -> io::Result<bool> {
-    let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    stream.set_read_timeout(Some(left))?;
+    stream.set_read_timeout(Some(left(until)?))?;
     let mut chunk = [0; 16384];
     let read = stream.read(&mut chunk)?;
     bytes.extend_from_slice(&chunk[..read]);

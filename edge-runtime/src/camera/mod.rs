@@ -33,6 +33,7 @@ pub struct Frame {
 }
 
 /// A picture, and what is known of the face in it.
+#[derive(Clone)]
 pub struct Content {
     /// The upright picture.
     pub image: RgbImage,
@@ -41,6 +42,7 @@ pub struct Content {
 }
 
 /// What is known of the face in a picture.
+#[derive(Clone, Copy)]
 pub enum Face {
     /// There is none, as a table says.
     Nowhere,

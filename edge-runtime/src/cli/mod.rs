@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 enum Command {
     /// Embed the bundle's self-test faces again and compare.
     Selftest(check::Selftest),
-    /// Show what a bundle says of itself: thresholds, and where its networks come from.
+    /// Show what a bundle says of itself: thresholds, and where its network comes from; recipes in JSON.
     Inspect(inspect::Inspect),
     /// Enroll a person from photographs.
     Enroll(people::Enroll),
@@ -63,6 +63,10 @@ enum Command {
     /// Of a bundle of several precisions, take the one that is fastest on this device.
     Select(select::Select),
     /// Try a door on yourself, with a web page of this machine.
+    ///
+    /// With --bundle nothing is kept. With --config it is that door's network and people, and
+    /// whoever is enrolled stays in its store; its lock is not moved, and what else than agreeing
+    /// frames it asks for is left out.
     Try(trial::Try),
     /// Run the door.
     Run(door::Run),

@@ -6,7 +6,7 @@ use clap::Args;
 use edge_runtime::bundle::{self, Loaded};
 use edge_runtime::camera::{self, Content, Face, Frame};
 use edge_runtime::config::Config;
-use edge_runtime::event::Outcome;
+use edge_runtime::event::LockState;
 use edge_runtime::landmarks::{self, LandmarksError};
 use edge_runtime::photo;
 use edge_runtime::store::Store;
@@ -26,22 +26,20 @@ const BRIEFLY: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
 pub(super) struct Try {
-    /// The network; or with --config a door's, whose people it knows, and which keeps whoever is
-    /// enrolled. Its lock is not moved.
     #[command(flatten)]
     source: Source,
     /// Photographs in the place of a camera: yours, or a folder for each person, the first of whom
     /// is enrolled. Where a landmarks.csv lies beside them, faces are where it says.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
     images: Option<PathBuf>,
     /// Look through the camera of --config, and not through the browser's.
-    #[arg(long, requires = "config", conflicts_with = "images")]
+    #[arg(long, requires = "config")]
     door_camera: bool,
     /// Enroll a person of that name first.
     #[arg(long, value_name = "NAME", conflicts_with = "images")]
     enroll: Option<String>,
-    /// Where the page is; an address of this machine.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7654")]
+    /// Where the page is; an address of this machine. Port 0 is any that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Show no page.
     #[arg(long)]
@@ -63,30 +61,9 @@ impl Try {
             );
         }
         let began = Instant::now();
-        let config = self
-            .source
-            .config
-            .as_deref()
-            .map(Config::read)
-            .transpose()?;
-        let file = match (&config, &self.source.bundle) {
-            (Some(config), _) => &config.bundle,
-            (None, Some(bundle)) => bundle,
-            (None, None) => bail!("name a --bundle or a --config"),
-        };
-        let loaded = bundle::load(file)?;
-        if loaded.detector.is_none() && self.images.is_none() {
-            return Err(TrialError::NoDetector.into());
-        }
-        let mut rules = config.as_ref().map_or_else(Rules::default, Rules::of);
-        if self.images.is_some() {
-            rules = rules.hold(BRIEFLY);
-        }
-        let mut trial = Trial::new(loaded, rules)?;
-        if let Some(config) = &config {
-            let store = Store::open(&config.store)?;
-            trial = trial.keep_in(store, config.store.keep_crops)?;
-        }
+        let config = self.source.config.as_deref();
+        let config = config.map(Config::read).transpose()?;
+        let mut trial = self.trial(config.as_ref())?;
         if let Some(name) = &self.enroll {
             trial.enroll(name)?;
         }
@@ -102,24 +79,51 @@ impl Try {
             point.impostor_pairs,
             trial.people().count(),
         ));
+        let can_find = trial.bundle().detector.is_some();
         let trial = Arc::new(Mutex::new(trial));
         match (show, config.filter(|_| self.door_camera)) {
             (Some(show), _) => self.play(&trial, show, &teller),
-            (None, Some(config)) => {
-                let frames = camera::open(&config.camera, true)?;
-                let interval = config.camera.interval();
-                let latest = self.own_page(&trial, &teller)?;
-                for frame in frames {
-                    look(&trial, frame, &latest, &teller)?;
-                    std::thread::sleep(interval);
-                }
-                Ok(ExitCode::SUCCESS)
-            }
+            (None, Some(config)) => self.watch(&trial, &config, can_find, &teller),
             (None, None) if self.no_page => bail!(
                 "without a page there is no camera: name --images DIR, or --config with --door-camera"
             ),
+            (None, None) if !can_find => Err(TrialError::NoDetector.into()),
             (None, None) => self.wait_on_page(&trial, &teller),
         }
+    }
+
+    /// The door that is to be tried, with its people if it is set up.
+    fn trial(&self, config: Option<&Config>) -> Result<Trial> {
+        let Some(config) = config else {
+            let bundle = self.source.bundle.as_deref();
+            let loaded = bundle::load(bundle.context("name a --bundle or a --config")?)?;
+            let mut rules = Rules::default();
+            if self.images.is_some() {
+                rules = rules.hold(BRIEFLY);
+            }
+            return Ok(Trial::new(loaded, rules)?);
+        };
+        let rules = Rules::of(config)?;
+        let store = Store::open(&config.store)?;
+        let trial = Trial::new(bundle::load(&config.bundle)?, rules)?;
+        Ok(trial.keep_in(store, config.store.keep_crops)?)
+    }
+
+    /// Looks through a door's camera, until its frames end.
+    fn watch(
+        &self,
+        trial: &Shared,
+        config: &Config,
+        can_find: bool,
+        teller: &Teller,
+    ) -> Result<ExitCode> {
+        let frames = camera::open(&config.camera, can_find)?;
+        let latest = self.own_page(trial, teller)?;
+        for frame in frames {
+            look(trial, frame, &latest, teller)?;
+            std::thread::sleep(config.camera.interval());
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Shows photographs, each as often as frames must agree, and sums up.
@@ -138,19 +142,18 @@ impl Try {
         for advice in &enrollment.advice {
             teller.note(&format!("  {advice}"));
         }
+        let enrolled = enrollment.record.subject().to_owned();
         lock(trial).add(enrollment.record, enrollment.crops.as_ref())?;
         let latest = self.own_page(trial, teller)?;
+        if let Some(latest) = &latest {
+            teller.note("the photographs are shown when the page is open; --no-page does without");
+            latest.wait_for_page();
+        }
         let mut counts = [[0_usize; 2]; 2];
         for (path, own) in shown {
             let began = Instant::now();
-            let mut seen = look(trial, frame_of(&path), &latest, teller)?;
-            while seen.agreeing > 0 && seen.agreeing < seen.needed {
-                seen = look(trial, frame_of(&path), &latest, teller)?;
-            }
-            while lock(trial).is_released() {
-                std::thread::sleep(BRIEFLY / 10);
-            }
-            counts[usize::from(!own)][usize::from(seen.outcome == Outcome::Match)] += 1;
+            let let_in = self.visit(trial, &path, &enrolled, &latest, teller)?;
+            counts[usize::from(!own)][usize::from(let_in)] += 1;
             let pace = Duration::try_from_secs_f64(self.pace).unwrap_or_default();
             std::thread::sleep(pace.saturating_sub(began.elapsed()));
         }
@@ -160,6 +163,33 @@ impl Try {
             own.0, own.1, others.0, others.1
         ));
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Shows a photograph as often as frames must agree; whether the lock was released for whom it
+    /// was to be.
+    fn visit(
+        &self,
+        trial: &Shared,
+        path: &Path,
+        enrolled: &str,
+        latest: &Option<Arc<Latest>>,
+        teller: &Teller,
+    ) -> Result<bool> {
+        let content = content_of(path).map_err(|error| error.to_string());
+        let frame = || Frame {
+            name: path.display().to_string(),
+            taken: Instant::now(),
+            content: content.clone(),
+        };
+        let mut seen = look(trial, frame(), latest, teller)?;
+        for _ in 1..seen.needed {
+            seen = look(trial, frame(), latest, teller)?;
+        }
+        while lock(trial).is_released() {
+            std::thread::sleep(BRIEFLY / 10);
+        }
+        let for_enrolled = seen.subject.as_deref() == Some(enrolled);
+        Ok(seen.lock == LockState::Released && for_enrolled)
     }
 
     /// The page of pictures that this program has, unless none is wanted.
@@ -223,14 +253,6 @@ fn show_of(images: &Path, trial: &Trial) -> Result<Show> {
     Ok(Show::of(images, trial.bundle().eyes(), beside, now)?)
 }
 
-fn frame_of(path: &Path) -> Frame {
-    Frame {
-        name: path.display().to_string(),
-        taken: Instant::now(),
-        content: content_of(path).map_err(|error| error.to_string()),
-    }
-}
-
 fn content_of(path: &Path) -> Result<Content> {
     let face = match landmarks::find_for_image(path, None) {
         Ok(Some(landmarks)) => Face::At(landmarks),
@@ -292,10 +314,11 @@ impl Teller {
         let text = format!("{}  {seen}", seen.frame);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         // Scores move with every frame; what is seen, seldom.
+        let taken = seen.enrolling.as_ref().map(|prompt| prompt.taken);
         let what = format!(
-            "{} {:?} {:?} {:?} {:?}",
-            seen.frame, seen.outcome, seen.subject, seen.lock, seen.enrolling
-        ) + &seen.said;
+            "{} {:?} {:?} {:?} {taken:?} {}",
+            seen.frame, seen.outcome, seen.subject, seen.lock, seen.said
+        );
         if *last != what {
             let _ = writeln!(io::stdout(), "{:7.1} s  {text}", seen.at_ms as f64 / 1e3);
             *last = what;

@@ -18,6 +18,18 @@ pub struct Policy {
     pub(super) two_people_within: Option<Duration>,
 }
 
+impl Policy {
+    /// Agreement over frames, and nothing more.
+    pub fn agreement(rule: Rule) -> Self {
+        Self {
+            rule,
+            lockout: None,
+            challenge: None,
+            two_people_within: None,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PolicyToml {

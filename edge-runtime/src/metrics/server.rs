@@ -2,7 +2,7 @@
 
 use super::{Metrics, MetricsSettings};
 use crate::events::EventsError;
-use crate::http::{self, Request, Response};
+use crate::http::{self, Request, Response, Service};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -15,18 +15,23 @@ pub fn start(settings: &MetricsSettings, metrics: Arc<Metrics>) -> Result<Socket
     let listen = |source| EventsError::Listen { address, source };
     let listener = TcpListener::bind(address).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    let answer = move |request: &Request| answer(request, &metrics);
-    http::serve(listener, "metrics", 0, answer).map_err(EventsError::Thread)?;
+    http::serve(listener, "metrics", Page(metrics)).map_err(EventsError::Thread)?;
     Ok(address)
 }
 
-fn answer(request: &Request, metrics: &Metrics) -> Response {
-    match (&*request.method, &*request.path) {
-        ("GET", "/metrics") => Response {
-            content_type: "text/plain; version=0.0.4; charset=utf-8",
-            ..Response::text("200 OK", metrics.text())
-        },
-        ("GET", _) => Response::text("404 Not Found", "metrics are at /metrics\n"),
-        _ => Response::text("405 Method Not Allowed", "only GET is answered\n"),
+struct Page(Arc<Metrics>);
+
+impl Service for Page {
+    const MAX_BODY_LEN: usize = 0;
+
+    fn answer(&self, request: &Request) -> Response {
+        match (&*request.method, &*request.path) {
+            ("GET", "/metrics") => Response {
+                content_type: "text/plain; version=0.0.4; charset=utf-8",
+                ..Response::text("200 OK", self.0.text())
+            },
+            ("GET", _) => Response::text("404 Not Found", "metrics are at /metrics\n"),
+            _ => Response::text("405 Method Not Allowed", "only GET is answered\n"),
+        }
     }
 }

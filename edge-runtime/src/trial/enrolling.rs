@@ -1,8 +1,12 @@
 //! Enrolling by looking into a camera: one template of each view.
 
-use super::seen::Prompt;
+use super::Trial;
+use super::seen::{Prompt, Seen};
 use crate::enroll::{Advice, EnrollError, record_of};
+use crate::event::Outcome;
+use crate::find::Unseen;
 use crate::network::NetworkError;
+use crate::pipeline::Sight;
 use crate::quality;
 use shared::align::{AlignedFace, Landmarks};
 use shared::bundle::OperatingPoint;
@@ -12,6 +16,7 @@ use shared::enrollment::EnrollmentRecord;
 use shared::roster::Roster;
 use shared::store::KeptCrops;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Whoever was away for longer may be somebody else, and it begins anew.
 const AWAY_MS: u64 = 2000;
@@ -134,5 +139,65 @@ impl Enrolling {
         let (record, advice) =
             record_of(&self.subject, model, templates, &names, beside, enrolled_at)?;
         Ok((record, KeptCrops::new(&faces), advice))
+    }
+}
+
+impl Trial {
+    /// What an enrollment makes of a frame; nobody is let in meanwhile.
+    pub(super) fn enroll_from(
+        &mut self,
+        mut enrolling: Enrolling,
+        face: Result<(AlignedFace, Landmarks), Unseen>,
+        seen: &mut Seen,
+    ) -> Sight {
+        let sight = match face {
+            Err(unseen) => {
+                enrolling.missed(seen.at_ms);
+                Sight::unseen(unseen)
+            }
+            Ok((face, landmarks)) => {
+                let embed = |face: &AlignedFace| -> Result<_, NetworkError> {
+                    Ok(self.bundle.network.embed(face)?.embedding)
+                };
+                match enrolling.take(face, &landmarks, seen.at_ms, embed) {
+                    Ok(()) => Sight::plain(Outcome::NoClaim, enrolling.wish()),
+                    Err(error) => Sight::plain(Outcome::BadFrame, error.to_string()),
+                }
+            }
+        };
+        seen.enrolling = Some(enrolling.prompt());
+        if !enrolling.is_done() {
+            self.enrolling = Some(enrolling);
+            return sight;
+        }
+        seen.said = match self.finish(enrolling) {
+            Ok(said) => said,
+            Err(reason) => format!("nobody was enrolled: {reason}"),
+        };
+        sight
+    }
+
+    fn finish(&mut self, enrolling: Enrolling) -> Result<String, String> {
+        let manifest = &self.bundle.manifest;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let point = manifest.operating_point(self.asked.false_accept_rate.get(), 1);
+        let point = point.map_err(|error| error.to_string())?;
+        let beside = (&self.roster_of(&self.people), &point);
+        let made = enrolling.record(
+            manifest.model_digest,
+            beside,
+            now.unwrap_or_default().as_secs(),
+        );
+        let (record, crops, advice) = made.map_err(|error| error.to_string())?;
+        let mut said = format!(
+            "enrolled {} from {} views",
+            record.subject(),
+            record.template_count()
+        );
+        advice
+            .iter()
+            .for_each(|advice| said += &format!("; {advice}"));
+        let added = self.add(record, crops.as_ref());
+        added.map(|()| said).map_err(|error| error.to_string())
     }
 }

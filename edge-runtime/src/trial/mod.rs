@@ -19,17 +19,16 @@ use crate::decide::{Action, Decision, Look, Side};
 use crate::detect;
 use crate::door::{self, Fault, Keeper};
 use crate::event::{LockState, Outcome};
-use crate::face;
+use crate::face::{self, FaceError};
 use crate::find::{self, Unseen};
 use crate::identify::{Identifier, Identify};
 use crate::millis::millis;
-use crate::network::NetworkError;
 use crate::pipeline::Sight;
-use crate::quality::{Limits, Quality};
+use crate::quality::Limits;
 use crate::store::{Person, Store};
 use enrolling::Enrolling;
 use shared::align::{AlignedFace, Landmarks};
-use shared::enrollment::{EnrollmentError, EnrollmentRecord, check_subject};
+use shared::enrollment::{EnrollmentRecord, check_subject};
 use shared::roster::Roster;
 use shared::store::KeptCrops;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -120,12 +119,15 @@ impl Trial {
     }
 
     /// From the next frame on, takes a template of each [`View`] in turn, then enrolls the person.
-    /// The lock stays locked until then.
+    /// Nobody is let in until then.
     ///
     /// # Errors
-    /// The name is none.
-    pub fn enroll(&mut self, subject: &str) -> Result<(), EnrollmentError> {
+    /// [`TrialError::Name`]; [`TrialError::Known`] of a person whom the door's store has.
+    pub fn enroll(&mut self, subject: &str) -> Result<(), TrialError> {
         check_subject(subject)?;
+        if self.keeps_people() && self.people().any(|person| person == subject) {
+            return Err(TrialError::Known);
+        }
         self.enrolling = Some(Enrolling::new(subject));
         Ok(())
     }
@@ -135,19 +137,19 @@ impl Trial {
         self.enrolling = None;
     }
 
-    /// Forgets everybody who was enrolled in this trial alone.
+    /// Forgets everybody.
     ///
     /// # Errors
-    /// [`TrialError::OperatingPoint`].
+    /// [`TrialError::Kept`].
     pub fn forget(&mut self) -> Result<(), TrialError> {
-        self.cancel();
-        match self.store {
-            Some(_) => Ok(()),
-            None => self.know(Vec::new()),
+        if self.keeps_people() {
+            return Err(TrialError::Kept);
         }
+        self.cancel();
+        self.know(Vec::new())
     }
 
-    /// Adds a record, or replaces that of the same name.
+    /// Adds a record; where people are not kept, it replaces that of the same name.
     ///
     /// # Errors
     /// [`TrialError`]; the door knows whom it knew.
@@ -166,7 +168,7 @@ impl Trial {
         if let Some((store, keep_crops)) = &self.store {
             let crops = crops.filter(|_| *keep_crops);
             let record = &record;
-            store.add_person(Person { record, crops }, true)?;
+            store.add_person(Person { record, crops }, false)?;
         }
         self.know(people)
     }
@@ -222,19 +224,12 @@ impl Trial {
                 (self.needed, None)
             }
         };
-        // Events of the lock go nowhere else, and the lock's thread is looked after.
-        self.keeper.told();
-        if let Some(fault) = self.keeper.fault() {
-            return Err(TrialError::Fault(match fault {
-                Fault::Lock(error) => error.to_string(),
-                Fault::Panic(said) => said,
-            }));
-        }
+        self.tend()?;
+        let point = self.identifier.operating_point();
         seen.reason = sight.reason(agreeing, self.needed, refusal);
-        seen.outcome = sight.outcome;
-        seen.subject = sight.subject;
-        seen.score = sight.score;
-        seen.threshold = self.identifier.operating_point().threshold;
+        (seen.outcome, seen.subject, seen.score) = (sight.outcome, sight.subject, sight.score);
+        (seen.threshold, seen.false_match_rate) = (point.threshold, point.fmr);
+        seen.impostor_pairs = point.impostor_pairs;
         (seen.agreeing, seen.needed) = (agreeing, self.needed);
         seen.people = self.people().map(Into::into).collect();
         if self.is_released() {
@@ -242,6 +237,16 @@ impl Trial {
         }
         seen.ms.all = frame.taken.elapsed().as_secs_f64() * 1e3;
         Ok(seen)
+    }
+
+    /// The lock's events go nowhere else.
+    fn tend(&self) -> Result<(), TrialError> {
+        self.keeper.told();
+        match self.keeper.fault() {
+            None => Ok(()),
+            Some(Fault::Lock(error)) => Err(error.into()),
+            Some(Fault::Panic(said)) => Err(TrialError::Panic(said)),
+        }
     }
 
     /// The face, cut out, if it is as good as the door asks, or as an enrollment does.
@@ -266,13 +271,14 @@ impl Trial {
             Some(_) => Limits::ENROLLMENT,
             None => Limits::DOOR,
         };
-        if let Ok(cut) = face::align(image, &landmarks, template) {
-            let quality = Quality::of(image, &landmarks, &cut).ok();
-            seen.flaws = quality.map_or(Vec::new(), |quality| quality.flaws(&limits));
-            seen.quality = quality;
+        let unseen = |error| Unseen::of_face(&error, &landmarks);
+        let (face, quality) = face::measured(image, &landmarks, template).map_err(unseen)?;
+        seen.quality = Some(quality);
+        seen.flaws = quality.flaws(&limits);
+        match seen.flaws.is_empty() {
+            true => Ok((face, landmarks)),
+            false => Err(unseen(FaceError::Poor(seen.flaws.clone()))),
         }
-        let face = find::good_face(image, &landmarks, template, &limits)?;
-        Ok((face, landmarks))
     }
 
     fn compare(&self, face: &AlignedFace, landmarks: &Landmarks, ms: &mut Times) -> Sight {
@@ -287,63 +293,5 @@ impl Trial {
             },
             Err(error) => bad(&error),
         }
-    }
-
-    /// What an enrollment makes of a frame; nobody is let in meanwhile.
-    fn enroll_from(
-        &mut self,
-        mut enrolling: Enrolling,
-        face: Result<(AlignedFace, Landmarks), Unseen>,
-        seen: &mut Seen,
-    ) -> Sight {
-        let sight = match face {
-            Err(unseen) => {
-                enrolling.missed(seen.at_ms);
-                Sight::unseen(unseen)
-            }
-            Ok((face, landmarks)) => {
-                let embed = |face: &AlignedFace| -> Result<_, NetworkError> {
-                    Ok(self.bundle.network.embed(face)?.embedding)
-                };
-                match enrolling.take(face, &landmarks, seen.at_ms, embed) {
-                    Ok(()) => Sight::plain(Outcome::NoClaim, enrolling.wish()),
-                    Err(error) => Sight::plain(Outcome::BadFrame, error.to_string()),
-                }
-            }
-        };
-        seen.enrolling = Some(enrolling.prompt());
-        if !enrolling.is_done() {
-            self.enrolling = Some(enrolling);
-            return sight;
-        }
-        seen.said = match self.finish(enrolling) {
-            Ok(said) => said,
-            Err(reason) => format!("nobody was enrolled: {reason}"),
-        };
-        sight
-    }
-
-    fn finish(&mut self, enrolling: Enrolling) -> Result<String, String> {
-        let manifest = &self.bundle.manifest;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let point = manifest.operating_point(self.asked.false_accept_rate.get(), 1);
-        let point = point.map_err(|error| error.to_string())?;
-        let beside = (&self.roster_of(&self.people), &point);
-        let made = enrolling.record(
-            manifest.model_digest,
-            beside,
-            now.unwrap_or_default().as_secs(),
-        );
-        let (record, crops, advice) = made.map_err(|error| error.to_string())?;
-        let mut said = format!(
-            "enrolled {} from {} views",
-            record.subject(),
-            record.template_count()
-        );
-        advice
-            .iter()
-            .for_each(|advice| said += &format!("; {advice}"));
-        let added = self.add(record, crops.as_ref());
-        added.map(|()| said).map_err(|error| error.to_string())
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{Seen, Trial, TrialError};
 use crate::camera::{Content, Face, Frame};
-use crate::http::{self, Request, Response};
+use crate::http::{self, Request, Response, Service};
 use crate::photo;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -15,11 +15,9 @@ use serde::Serialize;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A JPEG of the size that the page sends has a tenth of this.
-const MAX_PICTURE_LEN: usize = 4 << 20;
 const MAX_SIDE_PX: u32 = 2000;
 /// How long a page waits for the next picture before it asks again.
 const WAIT: Duration = Duration::from_secs(1);
@@ -43,26 +41,45 @@ pub enum Camera {
 /// The last frame of this program's own camera.
 #[derive(Default)]
 pub struct Latest {
-    last: Mutex<Option<(RgbImage, Seen)>>,
+    last: Mutex<Last>,
     changed: Condvar,
+}
+
+#[derive(Default)]
+struct Last {
+    frame: Option<(RgbImage, Seen)>,
+    asked: bool,
 }
 
 impl Latest {
     /// Puts a frame in the place of the last one.
     pub fn show(&self, image: RgbImage, seen: Seen) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((image, seen));
+        self.last().frame = Some((image, seen));
         self.changed.notify_all();
+    }
+
+    /// Waits until somebody has asked for a frame.
+    pub fn wait_for_page(&self) {
+        let waited = self.changed.wait_while(self.last(), |last| !last.asked);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The first frame after that number, if one comes in time.
     fn after(&self, number: u64) -> Option<(RgbImage, Seen)> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_old = |last: &mut Option<(RgbImage, Seen)>| {
-            last.as_ref().is_none_or(|(_, seen)| seen.number <= number)
+        let mut last = self.last();
+        last.asked = true;
+        self.changed.notify_all();
+        let newer = |last: &Last| {
+            let newer = last.frame.as_ref();
+            newer.filter(|(_, seen)| seen.number > number).cloned()
         };
+        let is_old = |last: &mut Last| newer(last).is_none();
         let waited = self.changed.wait_timeout_while(last, WAIT, is_old);
-        let (last, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        last.clone().filter(|_| !timeout.timed_out())
+        newer(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,19 +94,27 @@ pub fn start(listen: SocketAddr, trial: Arc<Mutex<Trial>>, camera: Camera) -> io
     let base = format!("/{secret:016x}/");
     let url = format!("http://{address}{base}");
     let page = Page {
-        hosts: [address.to_string(), format!("localhost:{}", address.port())],
+        hosts: hosts(address),
         base,
         trial,
         camera,
     };
-    http::serve(listener, "page", MAX_PICTURE_LEN, move |request| {
-        page.answer(request)
-    })?;
+    http::serve(listener, "page", page)?;
     Ok(url)
 }
 
+/// What a browser calls an address of this machine.
+fn hosts(address: SocketAddr) -> Vec<String> {
+    let port = address.port();
+    let mut hosts = vec![address.to_string(), format!("localhost:{port}")];
+    if port == 80 {
+        hosts.extend([address.ip().to_string(), "localhost".into()]);
+    }
+    hosts
+}
+
 struct Page {
-    hosts: [String; 2],
+    hosts: Vec<String>,
     base: String,
     trial: Arc<Mutex<Trial>>,
     camera: Camera,
@@ -102,10 +127,7 @@ struct State {
     browser_camera: bool,
     /// Whether whoever is enrolled stays so.
     keeps_people: bool,
-    people: Vec<String>,
-    threshold: f32,
-    false_match_rate: f64,
-    impostor_pairs: u64,
+    /// Of the network.
     recipe: String,
 }
 
@@ -116,22 +138,24 @@ struct Next {
     seen: Seen,
 }
 
-impl Page {
-    fn answer(&self, request: &Request) -> Response {
+impl Service for Page {
+    /// A JPEG of the size that the page sends has a tenth of this.
+    const MAX_BODY_LEN: usize = 4 << 20;
+
+    fn refuse(&self, head: &Request) -> Option<Response> {
         // A name that somebody else's server resolves to this machine is not ours.
-        let host = request.host.as_deref().unwrap_or_default();
-        if !self.hosts.iter().any(|own| own == host) {
-            return Response::text(
-                "403 Forbidden",
-                "open the address that the program printed\n",
-            );
-        }
-        let Some(path) = request.path.strip_prefix(&self.base) else {
-            return Response::text(
-                "404 Not Found",
-                "open the address that the program printed\n",
-            );
+        let host = head.host.as_deref().unwrap_or_default();
+        let status = match self.hosts.iter().any(|own| own == host) {
+            false => "403 Forbidden",
+            true if !head.path.starts_with(&self.base) => "404 Not Found",
+            true => return None,
         };
+        let text = "open the address that the program printed\n";
+        Some(Response::text(status, text))
+    }
+
+    fn answer(&self, request: &Request) -> Response {
+        let path = &request.path[self.base.len()..];
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         match (&*request.method, path) {
             ("GET", "") => file("text/html", include_str!("page/index.html")),
@@ -152,21 +176,18 @@ impl Page {
             _ => Response::text("404 Not Found", "there is nothing of that name\n"),
         }
     }
+}
 
-    fn trial(&self) -> std::sync::MutexGuard<'_, Trial> {
+impl Page {
+    fn trial(&self) -> MutexGuard<'_, Trial> {
         self.trial.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> State {
         let trial = self.trial();
-        let point = trial.identifier().operating_point();
         State {
             browser_camera: matches!(self.camera, Camera::Browser(_)),
             keeps_people: trial.keeps_people(),
-            people: trial.people().map(Into::into).collect(),
-            threshold: point.threshold,
-            false_match_rate: point.fmr,
-            impostor_pairs: point.impostor_pairs,
             recipe: trial.bundle().manifest.provenance.recipe.clone(),
         }
     }

@@ -7,6 +7,7 @@ use crate::identify::Identify;
 use crate::store::StoreError;
 use serde::Deserialize;
 use shared::bundle::NoOperatingPoint;
+use shared::enrollment::EnrollmentError;
 use std::time::Duration;
 
 /// Why there is nothing to try.
@@ -17,6 +18,22 @@ pub enum TrialError {
         "the bundle has no detector, which finds the face in a camera's picture; take one with a detector, as models/default.bundle"
     )]
     NoDetector,
+    /// Nobody is searched for at that door.
+    #[error(
+        "this door compares with whom a claim names and with nobody else, and a trial takes no claims; name its --bundle instead"
+    )]
+    ClaimsOnly,
+    /// Others of the door's people are not for a trial to change.
+    #[error(
+        "the door knows somebody of that name already; take another, or `edge-runtime remove` the person first"
+    )]
+    Known,
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] EnrollmentError),
+    /// People who are kept are not forgotten by the way.
+    #[error("the people of a door are removed with `edge-runtime remove`")]
+    Kept,
     /// The bundle has no threshold for that many people.
     #[error(transparent)]
     OperatingPoint(#[from] NoOperatingPoint),
@@ -26,9 +43,9 @@ pub enum TrialError {
     /// The lock does not obey.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The lock, or its thread, failed.
-    #[error("{0}")]
-    Fault(String),
+    /// The thread that keeps the lock.
+    #[error("the program failed: {0}; start it again and report this")]
+    Panic(String),
     /// The door's people.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -60,13 +77,20 @@ impl Rules {
         self
     }
 
-    /// Those of a door that is set up, but for its lock, which is simulated.
-    pub fn of(config: &Config) -> Self {
-        Self {
-            identify: config.identify,
-            decide: config.decide.clone(),
-            door: Self::default().door,
+    /// How a door that is set up recognizes people. Its lock is simulated, and what else it asks
+    /// for is left out.
+    ///
+    /// # Errors
+    /// [`TrialError::ClaimsOnly`].
+    pub fn of(config: &Config) -> Result<Self, TrialError> {
+        if config.claims_only() {
+            return Err(TrialError::ClaimsOnly);
         }
+        Ok(Self {
+            identify: config.identify,
+            decide: Policy::agreement(config.decide.rule),
+            door: Self::default().door,
+        })
     }
 }
 

@@ -35,6 +35,10 @@ pub struct Seen {
     pub score: Option<f32>,
     /// What a score must reach.
     pub threshold: f32,
+    /// False-match rate that the threshold is for, with that many people.
+    pub false_match_rate: f64,
+    /// Pairs of two people that it was measured on.
+    pub impostor_pairs: u64,
     /// Frames that agree on this person now.
     pub agreeing: usize,
     /// Frames that must agree.
@@ -67,6 +71,8 @@ impl Seen {
             subject: None,
             score: None,
             threshold: 0.0,
+            false_match_rate: 0.0,
+            impostor_pairs: 0,
             agreeing: 0,
             needed: 0,
             lock: LockState::Locked,
@@ -125,7 +131,7 @@ impl FaceSeen {
 }
 
 /// How far an enrollment is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct Prompt {
     /// Of whom.
     pub subject: String,

@@ -25,6 +25,18 @@ async function ask(path, options) {
   return text === "" ? null : JSON.parse(text);
 }
 
+// Some others may have been there at once: that is no end.
+async function patiently(act) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await act();
+    } catch (error) {
+      if (tries === 5) throw error;
+      await new Promise((later) => setTimeout(later, 300));
+    }
+  }
+}
+
 const post = (path, body) => ask(path, { method: "POST", body });
 const say = (error) => { at("said").textContent = error.message; };
 
@@ -66,7 +78,9 @@ function tell(seen) {
     : `${seen.score.toFixed(3)}, threshold ${seen.threshold.toFixed(3)}; ${seen.agreeing} of ${seen.needed} frames agree`;
   at("people").textContent = seen.people.join(", ") || "nobody";
   if (seen.said) at("said").textContent = seen.said;
-  at("wish").hidden = !seen.enrolling;
+  at("promise").textContent = `Threshold for one false match in ${Math.round(1 / seen.false_match_rate)} for ` +
+    `${Math.max(1, seen.people.length)} enrolled, measured on ${seen.impostor_pairs} pairs.`;
+  at("wish").hidden = at("cancel").hidden = !seen.enrolling;
   if (seen.enrolling) {
     const { taken, wanted, wish } = seen.enrolling;
     at("wish").textContent = `${wish} (${taken} of ${wanted})`;
@@ -104,7 +118,7 @@ async function look_through_browser() {
     still.height = Math.round(video.videoHeight * scale);
     still.getContext("2d").drawImage(video, 0, 0, still.width, still.height);
     const jpeg = await new Promise((take) => still.toBlob(take, "image/jpeg", 0.9));
-    const seen = await post("look", jpeg);
+    const seen = await patiently(() => post("look", jpeg));
     draw(still, seen, true);
     tell(seen);
     await new Promise(requestAnimationFrame);
@@ -114,7 +128,7 @@ async function look_through_browser() {
 async function look_through_program() {
   let number = 0;
   for (;;) {
-    const next = await ask(`next?after=${number}`);
+    const next = await patiently(() => ask(`next?after=${number}`));
     if (next === null) continue;
     number = next.seen.number;
     const picture = new Image();
@@ -130,6 +144,7 @@ at("form").addEventListener("submit", (event) => {
   at("said").textContent = "";
   post("enroll", at("name").value).catch(say);
 });
+at("cancel").addEventListener("click", () => post("cancel").catch(say));
 at("forget").addEventListener("click", () => {
   at("said").textContent = "";
   post("forget").catch(say);
@@ -138,12 +153,9 @@ at("forget").addEventListener("click", () => {
 (async () => {
   try {
     const state = await ask("state");
-    at("promise").textContent =
-      `Threshold for one false match in ${Math.round(1 / state.false_match_rate)}, measured on ` +
-      `${state.impostor_pairs} pairs (${state.recipe}).`;
     at("kept").textContent = state.keeps_people
-      ? "Whoever is enrolled here stays in the door's store."
-      : "Nothing is kept: pictures and people are gone when the program ends.";
+      ? `Whoever is enrolled here stays in the door's store. Network: ${state.recipe}.`
+      : `Nothing is kept: pictures and people are gone when the program ends. Network: ${state.recipe}.`;
     at("forget").hidden = state.keeps_people;
     await (state.browser_camera ? look_through_browser() : look_through_program());
   } catch (error) {

@@ -1,6 +1,7 @@
 //! `evaluate --breakdown`: error rates by what photographs are like.
 
 use super::Evaluate;
+use anyhow::ensure;
 use edge_runtime::landmarks::LandmarkTable;
 use edge_runtime::photo;
 use host_trainer::dataset::folder::images_of_people;
@@ -11,8 +12,8 @@ use std::sync::Mutex;
 
 pub(super) fn run(args: &Evaluate, fmr: f64) -> anyhow::Result<()> {
     let network = args.network()?;
-    let manifest = edge_runtime::bundle::read(&args.bundle)?;
-    let point = manifest.manifest().operating_point(fmr, 1)?;
+    let bundle = edge_runtime::bundle::read(&args.bundle)?;
+    let point = bundle.manifest().operating_point(fmr, 1)?;
     let names = images_of_people(args.images())?;
     let paths: Vec<_> = names.iter().map(String::as_str).collect();
     let landmarks = LandmarkTable::beside(args.images(), args.landmarks.as_deref())?;
@@ -44,6 +45,10 @@ pub(super) fn run(args: &Evaluate, fmr: f64) -> anyhow::Result<()> {
         }
     }
     let parts = breakdown(&images, (point.threshold, point.fmr));
+    ensure!(
+        !parts.is_empty(),
+        "no pairs of one person and of two: give a folder with several people, one of whom has several images with a usable face"
+    );
     args.print(&parts, &embedded, || {
         println!(
             "pairs of single images, at the threshold {:.4} of the bundle for a false-match rate of {} of enrolled people; \

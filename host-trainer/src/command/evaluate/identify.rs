@@ -18,7 +18,7 @@ const BLOCK: usize = 1 << 14;
 
 /// Whom people are searched among; without either, the people of one image.
 #[derive(Debug, Args)]
-#[group(multiple = false, conflicts_with_all = ["pairs", "blufr"])]
+#[group(multiple = false, conflicts_with_all = ["pairs", "blufr", "breakdown"])]
 pub(super) struct Distractors {
     /// Folder of images with a landmarks.csv in it or beside it; none of a person in --images.
     #[arg(long, value_name = "DIR")]

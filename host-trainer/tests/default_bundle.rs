@@ -1,0 +1,86 @@
+//! The bundle that comes with the project: that it is what its card says.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use edge_runtime::bundle::{self, Loaded};
+use edge_runtime::{face, photo};
+use host_trainer::config::Recipe;
+use host_trainer::evaluate::{pairs, protocol};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Of `models/README.md`: with the bundle's own detector on all ten folds.
+const LFW_ACCURACY: f64 = 0.0;
+/// Pairs of a fold.
+const PAIRS: f64 = 600.0;
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn loaded() -> Loaded {
+    bundle::load(&project().join("models/default.bundle")).unwrap()
+}
+
+#[test]
+fn it_says_how_it_was_made_and_is_small() {
+    let size = std::fs::metadata(project().join("models/default.bundle")).unwrap();
+    assert!(size.len() < 3_000_000, "{}", size.len());
+    let Loaded {
+        manifest, detector, ..
+    } = loaded();
+    assert!(detector.is_some());
+    let origin = &manifest.provenance;
+    let recipe = Recipe::read(&project().join("host-trainer/configs/default.toml")).unwrap();
+    assert_eq!(
+        toml::from_str::<Recipe>(&origin.recipe_toml).unwrap(),
+        recipe
+    );
+    let steps = format!("{} steps with ", recipe.training.steps);
+    assert!(
+        origin.training_log.starts_with(&steps),
+        "{}",
+        origin.training_log
+    );
+    assert_eq!((origin.data_digest.len(), origin.seed), (64, recipe.seed));
+    assert!(
+        !origin.git_revision.contains("dirty"),
+        "{}",
+        origin.git_revision
+    );
+}
+
+#[test]
+fn it_reaches_the_accuracy_of_its_card_on_the_first_fold_of_lfw() {
+    let lfw = project().join("../shared/data/lfw");
+    if !lfw.exists() {
+        // Past the test's capture, so that a skipped test is seen.
+        let _ = writeln!(std::io::stderr(), "skipped: no LFW in {}", lfw.display());
+        return;
+    }
+    let Loaded {
+        network, detector, ..
+    } = loaded();
+    let detector = detector.unwrap();
+    let mut pairs = pairs::read(&lfw.join("pairs.txt")).unwrap();
+    pairs.pairs.retain(|pair| pair.fold == 0);
+    assert_eq!(pairs.pairs.len(), PAIRS as usize);
+    pairs.folds = 1;
+    let bar = indicatif::ProgressBar::hidden();
+    let embedded = protocol::embed_faces(&network, &pairs.images(), &bar, |name| {
+        let photo = photo::read(&lfw.join("images").join(name)).map_err(|e| e.to_string())?;
+        let found = detector.detect(&photo).map_err(|e| e.to_string())?;
+        let largest = found.iter().max_by(|a, b| a.side.total_cmp(&b.side));
+        let landmarks = largest.ok_or("no face")?.landmarks;
+        face::align(&photo, &landmarks, network.input().template).map_err(|e| e.to_string())
+    });
+    let figures = protocol::figures(&pairs, &embedded).unwrap();
+    eprintln!("{}", serde_json::to_string(&figures).unwrap());
+    // Three standard errors of so few pairs.
+    let error = 3.0 * (LFW_ACCURACY * (1.0 - LFW_ACCURACY) / PAIRS).sqrt();
+    assert!(
+        (figures.accuracy - LFW_ACCURACY).abs() < error,
+        "{}",
+        figures.accuracy
+    );
+}
