@@ -1,11 +1,11 @@
 """The page of `edge-runtime try` in a headless Chromium, whose camera plays photographs of drawn people.
 
-    page.py PROGRAM BUNDLE PEOPLE CHROMIUM
+    page.py PROGRAM BUNDLE PEOPLE CHROMIUM [SHOTS]
 
 PEOPLE is what `host-trainer synthesize --people 1` writes, with the landmarks that the bundle's own detector
 finds there. The person enrolls by looking, and the door opens; forgotten, the same person stays outside. Another
 drawn person proves nothing: networks trained on photographs find drawn people much alike. Prints what was
-measured; needs Playwright.
+measured; needs Playwright. SHOTS is a folder for pictures of the page on the way, as of docs/try.gif.
 """
 
 import base64
@@ -78,7 +78,7 @@ def watch(playwright, chromium, url, film_of, act):
     if film_of:
         camera.append(f"--use-file-for-fake-video-capture={film_of}")
     browser = launch(playwright, chromium, *camera)
-    page = browser.new_page()
+    page = browser.new_page(viewport={"width": 1000, "height": 640})
     faults = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda line: line.type == "error" and faults.append(line.text))
@@ -90,12 +90,19 @@ def watch(playwright, chromium, url, film_of, act):
     return result
 
 
+def shoot(page):
+    if len(sys.argv) > 5:
+        folder = pathlib.Path(sys.argv[5])
+        page.screenshot(path=folder / f"{len(list(folder.iterdir())):03}.png")
+
+
 def until(page, condition):
     # The page's own policy forbids what Playwright would wait with.
     for _ in range(PATIENCE_MS // 50):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)
+        shoot(page)
     raise AssertionError(f"never: {condition}; last: {text(page, 'reason')} {text(page, 'said')}")
 
 
@@ -111,6 +118,7 @@ def enrolls(page):
     until(page, "document.getElementById('said').textContent.startsWith('enrolled ada from 3 views')")
     assert text(page, "people") == "ada"
     until(page, "document.getElementById('lock').textContent === 'OPEN'")
+    shoot(page)
     # The picture, with something drawn on it.
     colors = page.evaluate("""() => {
         const canvas = document.getElementById("canvas");
@@ -139,7 +147,7 @@ def sees_no_face(page):
 
 
 def main():
-    program, bundle, people, chromium = sys.argv[1:]
+    program, bundle, people, chromium = sys.argv[1:5]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         folder = pathlib.Path(folder)
         browser, reel = launch(playwright, chromium), folder / "ada.mjpeg"
