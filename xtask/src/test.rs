@@ -125,7 +125,8 @@ fn training_over_mpi() -> Result<Outcome> {
     run_step(tests.env("OMP_WAIT_POLICY", "PASSIVE"))
 }
 
-/// A drawn person enrolls by looking into the camera of a headless browser.
+/// A drawn person is shown to the bundle that comes with the project as photographs, and enrolls by
+/// looking into the camera of a headless browser.
 fn page() -> Result<Outcome> {
     let chromium = ["chromium", "chromium-browser", "google-chrome"];
     let mut found = chromium
@@ -148,6 +149,10 @@ fn page() -> Result<Outcome> {
     detect.arg("--images").arg(people.path().join("images"));
     detect.arg("--out").arg(people.path().join("landmarks.csv"));
     workspace::run(&mut detect)?;
+    let mut show = Command::new(programs.join("edge-runtime"));
+    show.args(["try", "--no-page", "--pace", "0", "--bundle"]);
+    show.arg(&bundle).arg("--images");
+    workspace::run(show.arg(people.path().join("images")))?;
     let mut browse = Command::new(python::ensure()?);
     browse.arg(workspace::root().join("edge-runtime/tests/page.py"));
     browse.arg(programs.join("edge-runtime"));
