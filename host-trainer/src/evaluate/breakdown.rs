@@ -230,8 +230,10 @@ mod tests {
         let mut pixels = vec![0; template.rgb_len()];
         for (i, pixel) in pixels.chunks_exact_mut(3).enumerate() {
             let (x, y) = (i % 112, i / 112);
-            // Half-way from (38, 52) to (42, 92), and from (74, 52) to (71, 92).
-            if (66..78).contains(&y) && ((33..45).contains(&x) || (66..78).contains(&x)) {
+            // Half-way from (38.3, 51.7) to (41.5, 92.4), and from (73.5, 51.5) to (70.7, 92.2).
+            let right = (33..45).contains(&x) && (66..78).contains(&y);
+            let left = (66..78).contains(&x) && (65..77).contains(&y);
+            if right || left {
                 pixel.copy_from_slice(&[200, 150, 120]);
             }
         }

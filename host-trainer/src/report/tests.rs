@@ -67,7 +67,7 @@ fn info() -> Value {
     json!({"recipe": "demo", "recipe_toml": "seed = 7\n", "backbone": "mobilefacenet x0.5, 128-d",
         "parameters": 289_000, "loss": "AM-Softmax s=30 m=0.35", "people": 300, "images": 6000,
         "held_out_people": 60, "seed": 7, "data_digest": "0dd1", "git_revision": "abc",
-        "device": "CPU, 2 threads", "wall_s": 312.5, "images_per_s": 70.25})
+        "training_log": "3400 steps", "device": "CPU, 2 threads", "wall_s": 312.5, "images_per_s": 70.25})
 }
 
 fn evaluation() -> Value {
