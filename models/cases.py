@@ -10,6 +10,7 @@ import base64
 import html
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,7 @@ def main():
             {row(f"strangers: {matched} of {len(strangers)} pairs match", tell(strangers[:SHOWN]))}
             {row("refused before they are compared", list(refused.values())[:SHOWN])}</table>"""
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=shutil.which(chromium), args=["--no-sandbox"])
             window = browser.new_page(viewport={"width": 1300, "height": 400})
             window.set_content(page)
             window.locator("table").screenshot(path=out)

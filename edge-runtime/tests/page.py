@@ -11,6 +11,7 @@ measured; needs Playwright. SHOTS is a folder for pictures of the page on the wa
 import base64
 import csv
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,7 +70,7 @@ def film(browser, shown, path):
 
 def launch(playwright, chromium, *options):
     # As root, as in a container, Chromium has no sandbox.
-    return playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *options])
+    return playwright.chromium.launch(executable_path=shutil.which(chromium), args=["--no-sandbox", *options])
 
 
 def watch(playwright, chromium, url, film_of, act):
