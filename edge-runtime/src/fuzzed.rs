@@ -11,7 +11,7 @@ mod pictures;
 mod texts;
 
 use crate::contained::excuse;
-use crate::{camera, detect, store};
+use crate::{camera, detect, http, store};
 use std::panic;
 use std::sync::Once;
 
@@ -30,7 +30,7 @@ pub struct Parser {
 }
 
 /// All of them.
-pub const PARSERS: [Parser; 22] = [
+pub const PARSERS: [Parser; 23] = [
     // Files in an envelope: each is tried with its checksum made right as well.
     small("bundle", formats::bundle),
     small("record", formats::record),
@@ -48,6 +48,7 @@ pub const PARSERS: [Parser; 22] = [
     small("door_toml", texts::door_toml),
     small("landmarks_csv", texts::landmarks_csv),
     small("claims", texts::claims),
+    small("http", http::fuzzed),
     // What a camera and a network give.
     large("photo", pictures::photo, 512 << 20),
     small("mjpeg", camera::fuzzed::mjpeg),

@@ -210,17 +210,34 @@ struct Head {
 /// Bytes that no request begins with.
 struct NoHttp;
 
+/// A head is told apart from what comes behind it wherever the bytes are cut.
+pub(crate) fn fuzzed(bytes: &[u8]) -> bool {
+    let Ok(Some(head)) = Head::of(bytes) else {
+        return false;
+    };
+    assert!(head.len <= bytes.len().min(MAX_HEAD_LEN));
+    let again = Head::of(&bytes[..head.len]);
+    let same = again.is_ok_and(|again| {
+        again.is_some_and(|again| {
+            (again.len, again.body_len, again.request.path)
+                == (head.len, head.body_len, head.request.path)
+        })
+    });
+    assert!(same, "another head");
+    assert!(Head::of(&bytes[..head.len - 1]).is_ok_and(|early| early.is_none()));
+    true
+}
+
 impl Head {
     /// `None` if there is more to come.
     fn of(bytes: &[u8]) -> Result<Option<Self>, NoHttp> {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut parsed = httparse::Request::new(&mut headers);
-        let ended = bytes.windows(4).any(|end| end == b"\r\n\r\n");
         let len = match parsed.parse(bytes) {
+            // Empty lines before the first would be allowed.
+            _ if bytes.starts_with(b"\r") || bytes.starts_with(b"\n") => return Err(NoHttp),
             Ok(httparse::Status::Complete(len)) if len <= MAX_HEAD_LEN => len,
-            Ok(httparse::Status::Partial) if bytes.len() <= MAX_HEAD_LEN && !ended => {
-                return Ok(None);
-            }
+            Ok(httparse::Status::Partial) if bytes.len() <= MAX_HEAD_LEN => return Ok(None),
             _ => return Err(NoHttp),
         };
         let header = |name: &str| {
@@ -243,5 +260,81 @@ impl Head {
             len,
             body_len,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Panics over /panic, and answers how long the body was.
+    struct Counts;
+
+    impl Service for Counts {
+        const MAX_BODY_LEN: usize = 10;
+
+        fn refuse(&self, head: &Request) -> Option<Response> {
+            (head.path == "/no").then(|| Response::text("403 Forbidden", "no"))
+        }
+
+        fn answer(&self, request: &Request) -> Response {
+            assert!(request.path != "/panic", "as it was told");
+            Response::text("200 OK", request.body.len().to_string())
+        }
+    }
+
+    fn started() -> std::net::SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it listens");
+        serve(listener, "counts", Counts).expect("there are threads");
+        address
+    }
+
+    fn ask(address: std::net::SocketAddr, request: &str) -> String {
+        let mut answer = String::new();
+        let asked = TcpStream::connect(address).and_then(|mut stream| {
+            stream.write_all(request.as_bytes())?;
+            stream.read_to_string(&mut answer)
+        });
+        // Whoever is hung up on may see a reset.
+        let _ = asked;
+        answer
+    }
+
+    #[test]
+    fn bodies_are_read_to_their_end_and_within_bounds() {
+        let address = started();
+        let post = |path: &str, len: &str, body: &str| {
+            ask(
+                address,
+                &format!("POST {path} HTTP/1.1\r\ncontent-length: {len}\r\n\r\n{body}"),
+            )
+        };
+        assert!(post("/", "3", "abc").ends_with("\r\n\r\n3"));
+        assert!(post("/", "3", "abcdef").ends_with("\r\n\r\n3"));
+        assert!(post("/", "11", "").starts_with("HTTP/1.1 413"));
+        assert!(post("/no", "11", "").starts_with("HTTP/1.1 403"));
+        assert!(post("/", "-1", "").starts_with("HTTP/1.1 400"));
+        assert!(post("/", "99999999999999999999", "").starts_with("HTTP/1.1 400"));
+    }
+
+    #[test]
+    fn panics_and_idle_clients_leave_room_for_others() {
+        let address = started();
+        for _ in 0..2 * AT_ONCE {
+            assert_eq!(ask(address, "GET /panic HTTP/1.1\r\n\r\n"), "");
+        }
+        let get = || ask(address, "GET / HTTP/1.1\r\n\r\n");
+        assert!(get().starts_with("HTTP/1.1 200"));
+        let idle = (0..AT_ONCE).map(|_| TcpStream::connect(address));
+        let idle: Vec<_> = idle.collect();
+        assert_eq!(get(), "");
+        drop(idle);
+        let mut tries = 0;
+        while !get().starts_with("HTTP/1.1 200") {
+            tries += 1;
+            assert!(tries < 100);
+            thread::sleep(PAUSE);
+        }
     }
 }

@@ -1,28 +1,24 @@
 //! `try`: a door to try on oneself.
 
+mod photographs;
+mod teller;
+
 use super::{Output, Result, Source};
 use anyhow::{Context, bail};
 use clap::Args;
-use edge_runtime::bundle::{self, Loaded};
-use edge_runtime::camera::{self, Content, Face, Frame};
+use edge_runtime::bundle;
+use edge_runtime::camera::{self, Frame};
 use edge_runtime::config::Config;
-use edge_runtime::event::LockState;
-use edge_runtime::landmarks::{self, LandmarksError};
-use edge_runtime::photo;
 use edge_runtime::store::Store;
 use edge_runtime::trial::page::{self, Camera, Latest};
-use edge_runtime::trial::show::Show;
 use edge_runtime::trial::{Rules, Seen, Trial, TrialError};
-use std::io::{self, Write};
+use photographs::{BRIEFLY, show_of};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// How long the lock stays released for a photograph.
-const BRIEFLY: Duration = Duration::from_millis(100);
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Instant;
+use teller::Teller;
 
 #[derive(Args)]
 pub(super) struct Try {
@@ -126,72 +122,6 @@ impl Try {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Shows photographs, each as often as frames must agree, and sums up.
-    fn play(&self, trial: &Shared, show: Show, teller: &Teller) -> Result<ExitCode> {
-        show.refused
-            .iter()
-            .for_each(|reason| teller.note(&format!("not enrolled from {reason}")));
-        let Show {
-            enrollment, shown, ..
-        } = show;
-        teller.note(&format!(
-            "enrolled {} from {} photographs",
-            enrollment.record.subject(),
-            enrollment.record.template_count()
-        ));
-        for advice in &enrollment.advice {
-            teller.note(&format!("  {advice}"));
-        }
-        let enrolled = enrollment.record.subject().to_owned();
-        lock(trial).add(enrollment.record, enrollment.crops.as_ref())?;
-        let latest = self.own_page(trial, teller)?;
-        if let Some(latest) = &latest {
-            teller.note("the photographs are shown when the page is open; --no-page does without");
-            latest.wait_for_page();
-        }
-        let mut counts = [[0_usize; 2]; 2];
-        for (path, own) in shown {
-            let began = Instant::now();
-            let let_in = self.visit(trial, &path, &enrolled, &latest, teller)?;
-            counts[usize::from(!own)][usize::from(let_in)] += 1;
-            let pace = Duration::try_from_secs_f64(self.pace).unwrap_or_default();
-            std::thread::sleep(pace.saturating_sub(began.elapsed()));
-        }
-        let [own, others] = counts.map(|[refused, let_in]| (let_in, let_in + refused));
-        teller.note(&format!(
-            "let in: {} of {} photographs of the person enrolled, {} of {} of others",
-            own.0, own.1, others.0, others.1
-        ));
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// Shows a photograph as often as frames must agree; whether the lock was released for whom it
-    /// was to be.
-    fn visit(
-        &self,
-        trial: &Shared,
-        path: &Path,
-        enrolled: &str,
-        latest: &Option<Arc<Latest>>,
-        teller: &Teller,
-    ) -> Result<bool> {
-        let content = content_of(path).map_err(|error| error.to_string());
-        let frame = || Frame {
-            name: path.display().to_string(),
-            taken: Instant::now(),
-            content: content.clone(),
-        };
-        let mut seen = look(trial, frame(), latest, teller)?;
-        for _ in 1..seen.needed {
-            seen = look(trial, frame(), latest, teller)?;
-        }
-        while lock(trial).is_released() {
-            std::thread::sleep(BRIEFLY / 10);
-        }
-        let for_enrolled = seen.subject.as_deref() == Some(enrolled);
-        Ok(seen.lock == LockState::Released && for_enrolled)
-    }
-
     /// The page of pictures that this program has, unless none is wanted.
     fn own_page(&self, trial: &Shared, teller: &Teller) -> Result<Option<Arc<Latest>>> {
         if self.no_page {
@@ -231,39 +161,15 @@ impl Try {
         };
         self.page(trial, Camera::Browser(Box::new(tell)), teller)?;
         teller.note("the page asks for your camera; Ctrl-C ends, and nothing is kept unless --config is given");
-        loop {
-            match ended.recv_timeout(Duration::from_secs(3600)) {
-                Ok(None) | Err(RecvTimeoutError::Disconnected) => return Ok(ExitCode::SUCCESS),
-                Ok(Some(error)) => return Err(error.into()),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
+        match ended.recv() {
+            Ok(Some(error)) => Err(error.into()),
+            _ => Ok(ExitCode::SUCCESS),
         }
     }
 }
 
-fn lock(trial: &Shared) -> std::sync::MutexGuard<'_, Trial> {
+fn lock(trial: &Shared) -> MutexGuard<'_, Trial> {
     trial.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn show_of(images: &Path, trial: &Trial) -> Result<Show> {
-    let Loaded { manifest, .. } = trial.bundle();
-    let point = manifest.operating_point(trial.identifier().operating_point().fmr, 1)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let beside = (trial.identifier().roster(), &point);
-    Ok(Show::of(images, trial.bundle().eyes(), beside, now)?)
-}
-
-fn content_of(path: &Path) -> Result<Content> {
-    let face = match landmarks::find_for_image(path, None) {
-        Ok(Some(landmarks)) => Face::At(landmarks),
-        Ok(None) => Face::Nowhere,
-        Err(LandmarksError::NotFound(_)) => Face::Unknown,
-        Err(error) => return Err(error.into()),
-    };
-    Ok(Content {
-        image: photo::read(path)?,
-        face,
-    })
 }
 
 fn look(
@@ -280,48 +186,4 @@ fn look(
         latest.show(image, seen.clone());
     }
     Ok(seen)
-}
-
-/// Writes every frame as JSON, or a line whenever something else is seen.
-struct Teller {
-    json: bool,
-    last: Mutex<String>,
-}
-
-impl Teller {
-    fn new(json: bool) -> Self {
-        Self {
-            json,
-            last: Mutex::default(),
-        }
-    }
-
-    /// Where JSON is read, it goes beside.
-    fn note(&self, text: &str) {
-        // Whoever closed its output wants to know nothing.
-        let _ = match self.json {
-            true => writeln!(io::stderr(), "{text}"),
-            false => writeln!(io::stdout(), "{text}"),
-        };
-    }
-
-    fn seen(&self, seen: &Seen) {
-        if self.json {
-            let text = serde_json::to_string(seen).expect("plain fields");
-            let _ = writeln!(io::stdout(), "{text}");
-            return;
-        }
-        let text = format!("{}  {seen}", seen.frame);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // Scores move with every frame; what is seen, seldom.
-        let taken = seen.enrolling.as_ref().map(|prompt| prompt.taken);
-        let what = format!(
-            "{} {:?} {:?} {:?} {taken:?} {}",
-            seen.frame, seen.outcome, seen.subject, seen.lock, seen.said
-        );
-        if *last != what {
-            let _ = writeln!(io::stdout(), "{:7.1} s  {text}", seen.at_ms as f64 / 1e3);
-            *last = what;
-        }
-    }
 }

@@ -182,7 +182,7 @@ impl Trial {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let point = manifest.operating_point(self.asked.false_accept_rate.get(), 1);
         let point = point.map_err(|error| error.to_string())?;
-        let beside = (&self.roster_of(&self.people), &point);
+        let beside = (self.identifier.roster(), &point);
         let made = enrolling.record(
             manifest.model_digest,
             beside,

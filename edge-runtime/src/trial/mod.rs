@@ -162,33 +162,29 @@ impl Trial {
             .people
             .iter()
             .filter(|r| r.subject() != record.subject());
-        let people = others.chain([&record]).cloned().collect();
+        let people: Vec<_> = others.chain([&record]).cloned().collect();
         // Whom there is no threshold for is not kept either.
-        Identifier::new(self.roster_of(&people), &self.bundle.manifest, &self.asked)?;
+        let identifier = self.identifier_of(&people)?;
         if let Some((store, keep_crops)) = &self.store {
             let crops = crops.filter(|_| *keep_crops);
             let record = &record;
             store.add_person(Person { record, crops }, false)?;
         }
-        self.know(people)
+        (self.identifier, self.people) = (identifier, people);
+        Ok(())
     }
 
     fn know(&mut self, people: Vec<EnrollmentRecord>) -> Result<(), TrialError> {
-        let roster = self.roster_of(&people);
-        self.identifier = Identifier::new(roster, &self.bundle.manifest, &self.asked)?;
+        self.identifier = self.identifier_of(&people)?;
         self.people = people;
         Ok(())
     }
 
-    fn roster_of(&self, people: &Vec<EnrollmentRecord>) -> Roster {
-        let mut roster = Roster::of(&self.bundle.manifest);
-        for record in people {
-            // Of this network or of one that it accepts, and no two of a name.
-            roster
-                .add(record)
-                .expect("records are those of the manifest");
-        }
-        roster
+    fn identifier_of(&self, people: &[EnrollmentRecord]) -> Result<Identifier, TrialError> {
+        let manifest = &self.bundle.manifest;
+        let mut roster = Roster::of(manifest);
+        people.iter().try_for_each(|record| roster.add(record))?;
+        Ok(Identifier::new(roster, manifest, &self.asked)?)
     }
 
     /// Looks at one frame as the door does, and tells all that it saw.

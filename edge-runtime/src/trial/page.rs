@@ -69,13 +69,13 @@ impl Latest {
         let mut last = self.last();
         last.asked = true;
         self.changed.notify_all();
-        let newer = |last: &Last| {
-            let newer = last.frame.as_ref();
-            newer.filter(|(_, seen)| seen.number > number).cloned()
+        let is_old = |last: &mut Last| {
+            let frame = last.frame.as_ref();
+            frame.is_none_or(|(_, seen)| seen.number <= number)
         };
-        let is_old = |last: &mut Last| newer(last).is_none();
         let waited = self.changed.wait_timeout_while(last, WAIT, is_old);
-        newer(&waited.unwrap_or_else(PoisonError::into_inner).0)
+        let (last, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        last.frame.clone().filter(|_| !timeout.timed_out())
     }
 
     fn last(&self) -> MutexGuard<'_, Last> {

@@ -8,6 +8,7 @@ use crate::store::StoreError;
 use serde::Deserialize;
 use shared::bundle::NoOperatingPoint;
 use shared::enrollment::EnrollmentError;
+use shared::roster::RosterError;
 use std::time::Duration;
 
 /// Why there is nothing to try.
@@ -31,6 +32,9 @@ pub enum TrialError {
     /// The name is none.
     #[error(transparent)]
     Name(#[from] EnrollmentError),
+    /// A record of another network.
+    #[error(transparent)]
+    Record(#[from] RosterError),
     /// People who are kept are not forgotten by the way.
     #[error("the people of a door are removed with `edge-runtime remove`")]
     Kept,

@@ -99,6 +99,21 @@ impl fmt::Display for Seen {
             write!(f, "{subject}: ")?;
         }
         f.write_str(&self.reason)?;
+        if let (Some(face), Some(quality)) = (self.faces.first(), &self.quality) {
+            let [[left, top], ..] = face.crop.unwrap_or_default();
+            let Quality {
+                eye_mouth_px,
+                yaw,
+                brightness,
+                sharpness,
+                ..
+            } = quality;
+            write!(
+                f,
+                " [face at {left:.0},{top:.0}, {eye_mouth_px:.0} px from eyes to mouth; turned {yaw:.2}, brightness \
+                 {brightness:.0}, sharpness {sharpness:.2}]"
+            )?;
+        }
         if !self.said.is_empty() {
             write!(f, "\n        {}", self.said)?;
         }

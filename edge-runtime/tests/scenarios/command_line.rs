@@ -2,8 +2,10 @@
 
 use crate::bundles::{bundle_of, edited};
 use crate::scene::Scene;
+use crate::toy_detector::detector;
 use edge_runtime::bundle;
 use serde_json::Value;
+use shared::detector::CellOrder;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -223,7 +225,18 @@ fn a_bundle_says_where_it_comes_from() {
     ] {
         assert!(text.contains(needle), "{needle}: {text}");
     }
+    let (detector, model) = detector(CellOrder::CellsFirst);
+    let bundle = bundle.with_detector(detector, model).unwrap();
+    bundle::write(&scene.path("model.bundle"), &bundle).unwrap();
+    let text = call(&scene, "inspect --bundle model.bundle")
+        .lines
+        .join("\n");
+    assert!(
+        text.contains("detector bright squares: f32, threshold 0.5"),
+        "{text}"
+    );
     let json = call(&scene, "inspect --bundle model.bundle --json").json();
+    assert_eq!(json[0]["detector"]["name"], "bright squares");
     assert_eq!(json[0]["training_log"], "3 steps");
     assert_eq!(json[0]["model"], bundle.manifest().model_digest.to_string());
 }

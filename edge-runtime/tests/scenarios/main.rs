@@ -47,3 +47,5 @@ mod told;
 mod toy_detector;
 mod transfer;
 mod trial;
+mod trial_page;
+mod trial_program;

@@ -97,7 +97,7 @@ macro_rules! parsers {
 parsers! {
     bundle record store_key transfer_key kept_crops sealed_transfer transfer
     seal log_entry log_chain store
-    door_toml landmarks_csv claims
+    door_toml landmarks_csv claims http
     photo mjpeg jpeg yuyv face detections
     weights network
 }

@@ -3,7 +3,7 @@
 use super::{recipe, stderr, train, trainer};
 use host_trainer::checkpoint::{self, Progress};
 use serde_json::Value;
-use shared::bundle::Precision;
+use shared::bundle::{Bundle, Precision};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use tch::Tensor;
@@ -170,6 +170,8 @@ fn goes_with_the_bundles_of_its_run(dir: &Path) {
     let integers = all.select(Precision::Int8).unwrap();
     let own = read("again/model-int8.bundle");
     assert_eq!(integers.model(), own.model());
+    let log = |bundle: &Bundle| bundle.manifest().provenance.training_log.clone();
+    assert!(log(&own).contains(" steps with ") && log(&own) == log(&all));
     let [bytes] = &integers.manifest().comparable[..] else {
         panic!("{} others", integers.manifest().comparable.len());
     };

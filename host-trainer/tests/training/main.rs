@@ -84,13 +84,9 @@ fn a_run_leaves_bundles_figures_and_a_report() {
         let bundle = edge_runtime::bundle::read(&file(name)).unwrap();
         let network = edge_runtime::network::Network::load(&bundle).unwrap();
         edge_runtime::bundle::self_test(&network, bundle.manifest()).unwrap();
-        assert!(
-            bundle
-                .manifest()
-                .provenance
-                .recipe_toml
-                .contains("am-softmax")
-        );
+        let origin = &bundle.manifest().provenance;
+        assert!(origin.recipe_toml.contains("am-softmax"));
+        assert!(origin.training_log.contains(" steps with "));
     }
     let json =
         |name| serde_json::from_slice::<serde_json::Value>(&std::fs::read(file(name)).unwrap());

@@ -55,6 +55,13 @@ pub(super) fn of(name: &str) -> Examples {
         "door_toml" => (door_tomls(), 10),
         "landmarks_csv" => (tables(), 1),
         "claims" => (vec![b"\x061234\r\n98765 4\n\nx\n".to_vec()], 1),
+        "http" => (
+            vec![
+                b"GET /metrics HTTP/1.1\r\nHost: door\r\n\r\n".to_vec(),
+                b"POST /0/look HTTP/1.1\r\nHost: [::1]:80\r\nContent-Length: 3\r\n\r\nabc".to_vec(),
+            ],
+            1,
+        ),
         "photo" => (photos::all(), 4),
         "mjpeg" => (vec![photos::stream()], 1),
         "jpeg" => (photos::jpegs(), 4),
