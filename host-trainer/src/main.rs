@@ -5,6 +5,7 @@ mod command;
 
 use clap::Parser;
 use host_trainer::distributed::{self, AllOrNone};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
@@ -28,7 +29,9 @@ fn main() -> ExitCode {
                 1 => String::new(),
                 ranks => format!(" of rank {} of {ranks}", distributed::rank()),
             };
-            eprintln!("error{who}: {}", told(&error));
+            // One write: mpirun mixes what its processes say between writes.
+            let line = format!("error{who}: {}\n", told(&error));
+            let _gone = std::io::stderr().write_all(line.as_bytes());
             ExitCode::FAILURE
         }
     }

@@ -56,6 +56,11 @@ impl Try {
                 self.listen
             );
         }
+        if self.no_page && self.images.is_none() && !self.door_camera {
+            bail!(
+                "without a page there is no camera: name --images DIR, or --config with --door-camera"
+            );
+        }
         let began = Instant::now();
         let config = self.source.config.as_deref();
         let config = config.map(Config::read).transpose()?;
@@ -80,9 +85,6 @@ impl Try {
         match (show, config.filter(|_| self.door_camera)) {
             (Some(show), _) => self.play(&trial, show, &teller),
             (None, Some(config)) => self.watch(&trial, &config, can_find, &teller),
-            (None, None) if self.no_page => bail!(
-                "without a page there is no camera: name --images DIR, or --config with --door-camera"
-            ),
             (None, None) if !can_find => Err(TrialError::NoDetector.into()),
             (None, None) => self.wait_on_page(&trial, &teller),
         }

@@ -9,7 +9,7 @@ use shared::roster::Roster;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// So many photographs are enrolled from.
+/// So many photographs are enrolled from, and no more than half of them, so that some are left.
 const ENROLLED: usize = 3;
 /// What the person of a folder without folders is called.
 const NAMELESS: &str = "me";
@@ -27,8 +27,8 @@ pub enum ShowError {
     },
     /// Too few photographs.
     #[error(
-        "{}: no folder with two .jpg or .png files or more: --images takes your photographs, or a folder for each person with \
-         theirs", .0.display()
+        "{}: no two .jpg or .png files of one person, of which one could be enrolled from and the other shown: --images takes a \
+         folder of your photographs, or one with a folder for each person", .0.display()
     )]
     Empty(PathBuf),
     /// Nobody can be enrolled from them.
@@ -84,10 +84,11 @@ impl Show {
         let (path, photos) = people.remove(first);
         let name = path.file_name().map(|name| name.to_string_lossy());
         let name = name.filter(|_| path != folder);
+        let wanted = (photos.len() / 2).clamp(1, ENROLLED);
         let (mut chosen, mut refused, mut shown) = (Vec::new(), Vec::new(), Vec::new());
         for photo in photos {
             match enroll::face_of(&photo, None, eyes, &Limits::ENROLLMENT) {
-                _ if chosen.len() == ENROLLED => shown.push((photo, true)),
+                _ if chosen.len() == wanted => shown.push((photo, true)),
                 Ok(_) => chosen.push(photo),
                 Err(error) => {
                     refused.push(error.to_string());

@@ -54,7 +54,7 @@ fn photographs_take_a_cameras_place() {
         "try --bundle model.bundle --images show/grace --no-page",
     );
     assert!(
-        own.lines.join("\n").contains("enrolled me from 2"),
+        own.lines.join("\n").contains("enrolled me from 1"),
         "{own:?}"
     );
     for (arguments, needle) in [
