@@ -149,6 +149,7 @@ impl Selection {
                 let detail = format!("{people} people{across}, model {model}");
                 Some(AuditEvent::new(What::Started, None, &detail))
             }
+            Event::ReleaseInForce { note, .. } => Some(AuditEvent::new(What::Started, None, note)),
             Event::RecordUnusable { reason } => Some(AuditEvent::new(What::Failed, None, reason)),
             Event::ClaimsLost { reason } | Event::BrokerLost { reason } => {
                 self.seldom(Often::Gone(reason.clone()), now_ms, What::Failed, reason)

@@ -34,6 +34,13 @@ pub enum Event {
         /// Why, with the person's name.
         reason: String,
     },
+    /// The bundle belongs to a release that is trusted.
+    ReleaseInForce {
+        /// Its number.
+        release: u64,
+        /// How it came here, and who let it in.
+        note: String,
+    },
     /// People were enrolled or removed while the door ran.
     PeopleChanged {
         /// People who can be identified now.

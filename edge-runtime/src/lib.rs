@@ -38,6 +38,9 @@ pub mod metrics;
 pub mod store;
 pub mod trial;
 
+pub mod device;
+pub mod release;
+
 pub mod atomic_file;
 pub mod capped_file;
 mod contained;

@@ -26,6 +26,8 @@ pub enum Kind {
     Bundle = 1,
     /// One enrolled person: [`crate::enrollment::EnrollmentRecord`].
     EnrollmentRecord = 2,
+    /// What a door may load, signed: [`crate::release::SignedRelease`].
+    Release = 3,
     /// What a store is sealed with: [`crate::store::KeyFile`].
     StoreKey = 10,
     /// What records are sealed with on their way to another door: [`crate::store::KeyFile`].
@@ -54,6 +56,7 @@ impl Kind {
         match self {
             Self::Bundle => 256 << 20,
             Self::EnrollmentRecord => 1 << 20,
+            Self::Release => 4096,
             Self::StoreKey | Self::TransferKey => 64,
             Self::KeptCrops => 4 << 20,
             Self::Transfer => 64 << 20,

@@ -23,3 +23,4 @@ mod canonical;
 pub mod detector;
 pub mod digest;
 pub mod envelope;
+pub mod release;

@@ -7,7 +7,7 @@ mod people;
 mod summary;
 mod visit;
 
-use crate::deploy::Door;
+use crate::deploy::{Delivery, Door, Workshop};
 use crate::workspace::{self, host_trainer};
 use crate::{disk, setup};
 use anyhow::{Context, Result, ensure};
@@ -67,13 +67,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let people = People::draw(&programs, &out.join("people"))?;
 
     heading("deploying to the simulated door");
-    let door = Door::at(&format!("sim:{}", out.join("door").display()))?;
-    door.install(
-        &programs.join("edge-runtime"),
-        &run.join("model.bundle"),
-        None,
-        people.enrolled().len() as u32,
-    )?;
+    let door = Door::at(&out.join("door"));
+    let workshop = Workshop::with(programs.join("edge-runtime"), out.join("release.key"))?;
+    let delivery = Delivery {
+        bundle: run.join("model.bundle"),
+        config: None,
+        people: people.enrolled().len() as u32,
+        allow_older: false,
+        dry_run: false,
+    };
+    door.deploy(&delivery, &workshop)?;
     for person in people.enrolled() {
         let mut enroll = Command::new(door.runtime());
         enroll.args(["enroll", "--config"]).arg(door.config());

@@ -13,6 +13,7 @@ mod evaluate;
 mod experiment;
 mod forward;
 mod illustrate;
+mod keys;
 mod libtorch;
 mod python;
 mod setup;
@@ -38,6 +39,7 @@ enum Command {
     Train(train::Args),
     Evaluate(evaluate::Args),
     Experiment(experiment::Args),
+    Keys(keys::Args),
     Deploy(deploy::Args),
     Illustrate(illustrate::Args),
     /// Find the faces in a folder of photographs and write their landmarks
@@ -81,6 +83,7 @@ fn run() -> anyhow::Result<()> {
         Command::Train(args) => train::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Experiment(args) => experiment::run(&args),
+        Command::Keys(args) => keys::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Illustrate(args) => illustrate::run(&args),
         Command::Detect(args) => forward::run("detect", &args),

@@ -13,6 +13,7 @@ use edge_runtime::events::{Fitted, Reporter};
 use edge_runtime::gallery::Gallery;
 use edge_runtime::identify::Identify;
 use edge_runtime::pipeline::{Pipeline, RunError, Sink};
+use edge_runtime::release::{self, TrustedKey};
 use edge_runtime::store::Store;
 use edge_runtime::watchdog::Watchdog;
 use std::io::{self, Write};
@@ -36,6 +37,9 @@ pub(super) struct Run {
     /// Open for this person only (1:1), whatever door.toml says of claims.
     #[arg(long, value_name = "SUBJECT")]
     claim: Option<String>,
+    /// Load only a bundle that the release beside it names, which this key must have signed.
+    #[arg(long, value_name = "FILE.PUB")]
+    trusted_key: Option<PathBuf>,
 }
 
 impl Run {
@@ -124,6 +128,14 @@ impl Run {
         stop: &Receiver<()>,
         tell: Sink<'_>,
     ) -> Result<()> {
+        if let Some(key) = &self.trusted_key {
+            let key = TrustedKey::read(key)?;
+            let (release, note) = release::beside(&config.bundle, &key)?;
+            tell(&Event::ReleaseInForce {
+                release: release.counter,
+                note: note.unwrap_or_default(),
+            })?;
+        }
         let bundle = bundle::load(&config.bundle)?;
         if config.store.keep_crops {
             let people = store

@@ -4,10 +4,12 @@ mod audit;
 mod bench;
 mod carry;
 mod check;
+mod device;
 mod door;
 mod inspect;
 mod people;
 mod profile;
+mod release;
 mod select;
 mod trial;
 
@@ -70,6 +72,11 @@ enum Command {
     Try(trial::Try),
     /// Run the door.
     Run(door::Run),
+    /// Make the keys of releases, sign releases, show them.
+    #[command(subcommand)]
+    Release(release::Release),
+    /// Install releases on this device, settle them, go back; `cargo xtask deploy` calls it.
+    Device(device::Device),
 }
 
 /// Where the network is.
@@ -105,6 +112,8 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Select(command) => command.run(&out),
         Command::Try(command) => command.run(&out),
         Command::Run(command) => command.run(&out),
+        Command::Release(command) => command.run(&out),
+        Command::Device(command) => command.run(&out),
     };
     done.unwrap_or_else(|error| {
         // The message is complete without its sources, and a closed stderr changes nothing.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use shared::bundle::{Bundle, Precision};
 use shared::roster::Roster;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 #[derive(Args)]
@@ -32,7 +32,7 @@ pub(super) struct Select {
 
 /// What was chosen, and of what.
 #[derive(Serialize)]
-struct Selected {
+pub(super) struct Selected {
     selected: Precision,
     precisions: Vec<Line>,
 }
@@ -50,27 +50,52 @@ struct Line {
     verdict: String,
 }
 
+/// What a precision must do.
+pub(super) struct Demands<'a> {
+    /// Of the door.
+    pub(super) config: &'a Config,
+    /// Its file, for messages.
+    pub(super) path: &'a Path,
+    /// How many people the door will know, if more than are enrolled.
+    pub(super) people: u32,
+    /// How many faces each precision embeds.
+    pub(super) rounds: u32,
+}
+
 impl Select {
     pub(super) fn run(self, out: &Output) -> Result<ExitCode> {
         let config = Config::read(&self.config)?;
         let bundle = bundle::read(&config.bundle)?;
-        let asked = &config.identify;
+        let demands = Demands {
+            config: &config,
+            path: &self.config,
+            people: self.people,
+            rounds: self.rounds,
+        };
+        let (chosen, selected) = demands.choose(&bundle)?;
+        bundle::write(&self.out, &chosen)?;
+        out.line(&selected)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Demands<'_> {
+    /// The fastest precision here that keeps the rates that are asked for, alone in a bundle.
+    pub(super) fn choose(&self, bundle: &Bundle) -> Result<(Bundle, Selected)> {
+        let asked = &self.config.identify;
         let highest = asked.highest_false_non_match_rate.map(|rate| rate.get());
         let alone = bundle.precisions().count() == 1;
         // A bundle of one precision is taken as it is, and the door says at its start what is
         // wrong with it; but a rate that is asked for is kept.
         if alone && highest.is_none() {
-            bundle::write(&self.out, &bundle)?;
             let precision = bundle.manifest().precision;
-            let line = Line::untried(precision, "the only one");
-            out.line(&Selected {
+            let selected = Selected {
                 selected: precision,
-                precisions: vec![line],
-            })?;
-            return Ok(ExitCode::SUCCESS);
+                precisions: vec![Line::untried(precision, "the only one")],
+            };
+            return Ok((bundle.clone(), selected));
         }
-        let candidates = self.candidates(&bundle, &config)?;
-        let (candidates, anew): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
+        let (candidates, anew): (Vec<_>, Vec<_>) = self.candidates(bundle)?.into_iter().unzip();
         let chosen = choose(&candidates, highest);
         let lines: Vec<Line> = candidates
             .iter()
@@ -84,23 +109,23 @@ impl Select {
             let lines: Vec<String> = lines.iter().map(|line| format!("\n  {line}")).collect();
             anyhow::bail!(
                 "{}: none of its precisions does what {} asks for:{}",
-                config.bundle.display(),
-                self.config.display(),
+                self.config.bundle.display(),
+                self.path.display(),
                 lines.concat()
             );
         };
-        let selected = candidates[chosen].precision;
-        let bundle = bundle.select(selected).expect("it is one of the bundle's");
-        bundle::write(&self.out, &bundle)?;
-        out.line(&Selected {
-            selected,
+        let precision = candidates[chosen].precision;
+        let bundle = bundle.select(precision).expect("it is one of the bundle's");
+        let selected = Selected {
+            selected: precision,
             precisions: lines,
-        })?;
-        Ok(ExitCode::SUCCESS)
+        };
+        Ok((bundle, selected))
     }
 
     /// Each precision, and how many people of the store it does not take as they are.
-    fn candidates(&self, bundle: &Bundle, config: &Config) -> Result<Vec<(Candidate, usize)>> {
+    fn candidates(&self, bundle: &Bundle) -> Result<Vec<(Candidate, usize)>> {
+        let config = self.config;
         // Before the first start there is none, and it is the door's to make.
         let store = config.store.exists().then(|| Store::open(&config.store));
         let store = store.transpose()?;

@@ -24,6 +24,9 @@ impl fmt::Display for Event {
                     "people changed: {people} enrolled, threshold {threshold:.3}"
                 )
             }
+            Self::ReleaseInForce { release, note } => {
+                write!(f, "release {release} is trusted and in force: {note}")
+            }
             Self::Reembedded { people } => {
                 write!(
                     f,

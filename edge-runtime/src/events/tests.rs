@@ -44,6 +44,10 @@ fn every_event() -> Vec<Event> {
             threshold: 0.5,
         },
         Event::Reembedded { people: 3 },
+        Event::ReleaseInForce {
+            release: 3,
+            note: "release 3".into(),
+        },
         Event::ClaimsLost {
             reason: "/dev/ttyUSB0: gone".into(),
         },

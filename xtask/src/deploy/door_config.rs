@@ -4,12 +4,12 @@ use crate::workspace;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
-use toml_edit::{DocumentMut, Item, Table, value};
+use toml_edit::{DocumentMut, Table, value};
 
 /// The example that documents every field; the runtime's tests parse it.
-pub(super) const EXAMPLE: &str = "edge-runtime/door.example.toml";
+const EXAMPLE: &str = "edge-runtime/door.example.toml";
 /// Relative to the configuration's folder, `etc/facelatch`.
-pub(super) const BUNDLE: &str = "../../opt/facelatch/current/model.bundle";
+const BUNDLE: &str = "../../opt/facelatch/current/model.bundle";
 const STORE: &str = "../../var/lib/facelatch/store";
 const FRAMES: &str = "../../camera/images";
 /// Where the camera before had none to keep.
@@ -35,35 +35,6 @@ pub(crate) fn simulated() -> Result<DocumentMut> {
     config["door"]["driver"] = value("simulated");
     see(&mut config, FRAMES, LANDMARKS);
     Ok(config)
-}
-
-/// A configuration's text, which lies in `folder`, with another bundle and for another folder; and
-/// the bundle that it named.
-///
-/// # Errors
-/// If it is no TOML or names no bundle.
-pub(super) fn with_bundle(text: &str, folder: &Path, bundle: &str) -> Result<(String, String)> {
-    let mut config: DocumentMut = text.parse()?;
-    let named = config.get("bundle").and_then(|named| named.as_str());
-    let named = named.with_context(|| format!("no bundle, expected bundle = \"{BUNDLE}\""))?;
-    let named = named.to_owned();
-    config["bundle"] = value(bundle);
-    let from_folder = |path: &mut Item| {
-        let found = path.as_str().map(|found| folder.join(found));
-        if let Some(found) = found.as_deref().and_then(Path::to_str) {
-            *path = value(found);
-        }
-    };
-    match config.get_mut("store") {
-        Some(Item::Table(store)) => {
-            for name in ["folder", "key"] {
-                store.get_mut(name).map(from_folder);
-            }
-        }
-        Some(store) => from_folder(store),
-        None => {}
-    }
-    Ok((config.to_string(), named))
 }
 
 /// A door's configuration with another camera.
@@ -142,29 +113,6 @@ mod tests {
         let changed = with_camera(&path, &camera).unwrap();
         assert_eq!(changed["camera"]["path"].as_str(), Some("/f"));
         assert_eq!(changed["camera"]["frames_per_second"].as_integer(), Some(9));
-    }
-
-    #[test]
-    fn paths_of_the_store_hold_in_another_folder() {
-        let there = |store: &str| {
-            let text = format!("bundle = \"a\"\n{store}");
-            with_bundle(&text, Path::new("/etc/door"), "b").unwrap()
-        };
-        let (text, named) = there("[store]\nfolder = \"../people\"\nkey = \"/k\"\n");
-        assert_eq!(named, "a");
-        for expected in [
-            "bundle = \"b\"",
-            "folder = \"/etc/door/../people\"",
-            "key = \"/k\"",
-        ] {
-            assert!(text.contains(expected), "{text}");
-        }
-        assert!(
-            there("store = \"people\"\n")
-                .0
-                .contains("store = \"/etc/door/people\"")
-        );
-        assert_eq!(there("").0, "bundle = \"b\"\n");
     }
 
     #[test]

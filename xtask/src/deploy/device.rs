@@ -1,0 +1,323 @@
+//! A deployment to one device, from the first question to the door that is healthy.
+
+use super::parcel::{Parcel, Workshop, digest};
+use super::preflight::{Found, Needs};
+use super::simulated::Door;
+use super::ssh::{Ssh, quoted};
+use super::upload;
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The program in force on a device.
+const CURRENT: &str = "/opt/facelatch/current/edge-runtime";
+/// Longer than the device itself waits for a door to be healthy, and to be back.
+const SETTLES_WITHIN: Duration = Duration::from_secs(420);
+
+/// What is to be delivered.
+pub(crate) struct Delivery {
+    pub(crate) bundle: PathBuf,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) people: u32,
+    pub(crate) allow_older: bool,
+    pub(crate) dry_run: bool,
+}
+
+/// A device, or a simulated one.
+pub(super) enum Device {
+    Simulated(Door),
+    Remote(Box<Ssh>),
+}
+
+/// What a device says of its slots.
+#[derive(Debug, Default, Deserialize)]
+struct Status {
+    current: String,
+    settled: Option<String>,
+    outcome: Option<String>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Slot {
+    slot: String,
+    counter: Option<u64>,
+    runtime: Option<String>,
+    bundle: Option<String>,
+    config: Option<String>,
+    fault: Option<String>,
+}
+
+/// Who deploys, as the door's log tells it.
+pub(super) fn myself() -> String {
+    let name = |variable| std::env::var(variable).ok();
+    let user = name("USER").or_else(|| name("LOGNAME"));
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let user = user.unwrap_or_else(|| "somebody".into());
+    format!("{user} from {}", host.trim())
+}
+
+impl Device {
+    /// Reads a target; `alone`, its questions may be answered on the terminal.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(super) fn at(target: &str, ssh_config: Option<&Path>, alone: bool) -> Result<Self> {
+        match target.strip_prefix("sim:") {
+            Some("") => bail!("sim: names no folder, expected sim:DIR"),
+            Some(folder) => Ok(Self::Simulated(Door::at(Path::new(folder)))),
+            None => Ok(Self::Remote(Box::new(Ssh::to(target, ssh_config, !alone)?))),
+        }
+    }
+
+    pub(super) fn deploy(mut self, delivery: &Delivery, workshop: &Workshop) -> Result<String> {
+        match &mut self {
+            Self::Simulated(door) => door.deploy(delivery, workshop),
+            Self::Remote(ssh) => deploy(ssh, delivery, workshop),
+        }
+    }
+
+    pub(super) fn status(&self) -> Result<String> {
+        self.ask(&["status"])
+    }
+
+    pub(super) fn uninstall(&self) -> Result<String> {
+        self.ask(&["uninstall", "--by", &myself()])
+    }
+
+    pub(super) fn roll_back(&self) -> Result<String> {
+        let told = self.ask(&["rollback", "--by", &myself()])?;
+        match self {
+            Self::Simulated(_) => Ok(told),
+            Self::Remote(ssh) => settled(ssh),
+        }
+    }
+
+    fn ask(&self, words: &[&str]) -> Result<String> {
+        match self {
+            Self::Simulated(door) => door.ask(words),
+            Self::Remote(ssh) => {
+                let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+                let line = format!(
+                    "if [ -x {CURRENT} ]; then {CURRENT} device {}; else echo 'nothing is deployed here' >&2; exit 1; fi",
+                    words.join(" ")
+                );
+                Ok(ssh.root(&line)?.trim().to_owned())
+            }
+        }
+    }
+}
+
+fn deploy(ssh: &mut Ssh, delivery: &Delivery, workshop: &Workshop) -> Result<String> {
+    let start = Instant::now();
+    let found = Found::ask(ssh)?;
+    if let Some(root) = found.root {
+        ssh.become_root_by(root);
+    }
+    let parcel = workshop.pack(&found.architecture, &delivery.bundle)?;
+    let needs = Needs {
+        bytes: size(&parcel.runtime)? + size(&parcel.bundle)?,
+        config: delivery.config.as_deref(),
+    };
+    found.judge(&needs)?;
+    ensure!(
+        found.installed || delivery.config.is_some(),
+        "the first deployment needs a configuration: copy edge-runtime/door.example.toml, fill it in, and give it with --config"
+    );
+    let before = match found.installed {
+        true => status(ssh)?,
+        false => Status::default(),
+    };
+    if before.is(&parcel, delivery)? {
+        let seconds = start.elapsed().as_secs_f64();
+        return Ok(format!(
+            "unchanged: all of it is in force there, nothing was sent, {seconds:.1} s"
+        ));
+    }
+    if delivery.dry_run {
+        return Ok(format!(
+            "ready: {}, {}; at most {} kB would be sent",
+            found.architecture,
+            found.system,
+            needs.bytes / 1000
+        ));
+    }
+    let _held = hold(ssh)?;
+    let sent = send(ssh, &parcel, delivery)?;
+    ssh.root(&install(&sent.paths, delivery, found.installed))
+        .context("nothing was changed on the device")?;
+    let told = settled(ssh)?;
+    upload::prune(ssh, &sent.paths)?;
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(format!(
+        "{told}; {} kB sent, {seconds:.1} s",
+        sent.bytes.div_ceil(1000)
+    ))
+}
+
+fn size(path: &Path) -> Result<u64> {
+    Ok(fs::metadata(path)
+        .with_context(|| path.display().to_string())?
+        .len())
+}
+
+/// Keeps others away for as long as the child lives, and so the connection.
+struct Held(Child);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Its input ends, and so does what holds the lock.
+        drop(self.0.stdin.take());
+        let _ended = self.0.wait();
+    }
+}
+
+fn hold(ssh: &Ssh) -> Result<Held> {
+    let lock = "/opt/facelatch/deploying";
+    let owner = quoted(&myself());
+    let line = format!(
+        "exec 9>> {lock}\nif ! flock -n 9; then echo \"busy $(cat {lock})\"; exit 0; fi\n\
+         echo {owner} \"since $(date '+%F %T')\" > {lock}; echo held; cat > /dev/null"
+    );
+    let mut child = ssh.start_root(&line)?;
+    let mut said = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut said)?;
+    }
+    match said.trim().split_once(' ') {
+        None if said.trim() == "held" => Ok(Held(child)),
+        Some(("busy", owner)) => {
+            bail!("{owner} is deploying to this device; wait until that is done")
+        }
+        _ => Err(ssh
+            .ended(child)
+            .err()
+            .unwrap_or_else(|| anyhow::anyhow!("no lock on the device"))),
+    }
+}
+
+/// Everything that is not there yet: release, program, bundle, key, and the configuration.
+fn send(ssh: &Ssh, parcel: &Parcel, delivery: &Delivery) -> Result<upload::Sent> {
+    let mut files = vec![
+        (&*parcel.release, digest(&parcel.release)?),
+        (&*parcel.runtime, parcel.digests.runtime.clone()),
+        (&*parcel.bundle, parcel.digests.bundles[0].clone()),
+        (&*parcel.trusted, digest(&parcel.trusted)?),
+    ];
+    if let Some(config) = &delivery.config {
+        files.push((config, digest(config)?));
+    }
+    upload::send(ssh, &files)
+}
+
+/// The command line that puts what was sent in force: by the program that is, or at first by the
+/// one that came.
+fn install(paths: &[String], delivery: &Delivery, installed: bool) -> String {
+    let mut line = match installed {
+        true => CURRENT.to_owned(),
+        false => format!("chmod 700 {runtime} && {runtime}", runtime = paths[1]),
+    };
+    line += " device install";
+    let names = ["--release", "--runtime", "--bundle", "--key", "--config"];
+    for (name, path) in names.iter().zip(paths) {
+        line += &format!(" {name} {path}");
+    }
+    line += &format!(" --people {} --by {}", delivery.people, quoted(&myself()));
+    if delivery.allow_older {
+        line += " --allow-older";
+    }
+    line
+}
+
+fn status(ssh: &Ssh) -> Result<Status> {
+    let told = ssh.root(&format!("{CURRENT} --json device status"))?;
+    serde_json::from_str(&told).context("what the device said of its slots")
+}
+
+/// Waits until the device has made up its mind.
+fn settled(ssh: &Ssh) -> Result<String> {
+    let start = Instant::now();
+    loop {
+        let status = status(ssh).context(
+            "the device goes on by itself, and goes back if the door is not healthy; `cargo xtask deploy status` tells how it ended",
+        )?;
+        let outcome = status.outcome.clone().unwrap_or_default();
+        if status.settled.as_ref() == Some(&status.current) && !outcome.is_empty() {
+            ensure!(
+                outcome.starts_with(&status.current),
+                "{outcome}; {} is in force as before",
+                status.current
+            );
+            let number = status.current().and_then(|slot| slot.counter);
+            return Ok(format!("release {} in {outcome}", number.unwrap_or(0)));
+        }
+        ensure!(
+            start.elapsed() < SETTLES_WITHIN,
+            "the device has not made up its mind for {} s; see `cargo xtask deploy status`, and there `journalctl -u facelatch-settle`",
+            SETTLES_WITHIN.as_secs()
+        );
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+impl Status {
+    fn current(&self) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.slot == self.current)
+    }
+
+    /// Whether what is in force, and settled, is just that.
+    fn is(&self, parcel: &Parcel, delivery: &Delivery) -> Result<bool> {
+        let Some(slot) = self.current() else {
+            return Ok(false);
+        };
+        let config = match &delivery.config {
+            None => true,
+            Some(config) => slot.config.as_ref() == Some(&digest(config)?),
+        };
+        Ok(config
+            && self.settled.as_ref() == Some(&self.current)
+            && slot.fault.is_none()
+            && slot.runtime.as_ref() == Some(&parcel.digests.runtime)
+            && slot.bundle.as_ref() == parcel.digests.bundles.first())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_are_devices_or_simulated() {
+        let at = |target| Device::at(target, None, true);
+        assert!(matches!(at("sim:target/door"), Ok(Device::Simulated(_))));
+        assert!(matches!(at("pi@door.local"), Ok(Device::Remote(_))));
+        assert!(at("sim:").is_err() && at("").is_err() && at("-oX").is_err());
+    }
+
+    #[test]
+    fn the_program_in_force_installs_and_at_first_the_one_that_came() {
+        let paths: Vec<String> = ["r", "p", "b", "k"]
+            .map(|name| format!("/in/{name}"))
+            .into();
+        let delivery = Delivery {
+            bundle: PathBuf::new(),
+            config: None,
+            people: 4,
+            allow_older: true,
+            dry_run: false,
+        };
+        let line = install(&paths, &delivery, true);
+        assert!(line.starts_with("/opt/facelatch/current/edge-runtime device install"));
+        assert!(
+            line.contains("--release /in/r --runtime /in/p --bundle /in/b --key /in/k --people 4")
+        );
+        assert!(line.ends_with("--allow-older") && !line.contains("--config"));
+        assert!(install(&paths, &delivery, false).starts_with("chmod 700 /in/p && /in/p device"));
+    }
+}
