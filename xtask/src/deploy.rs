@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// The key to sign with; made where there is none yet [default: see `cargo xtask keys`]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// A program that was built elsewhere, in the place of one that is built here
+    #[arg(long, value_name = "FILE")]
+    runtime: Option<PathBuf>,
     /// Let a release in that is older than one that was on the door; the door's log tells it
     #[arg(long)]
     allow_older: bool,
@@ -112,7 +115,7 @@ impl On {
 fn deploy(args: &Args) -> Result<()> {
     let hosts = args.on.hosts()?;
     let alone = hosts.len() == 1;
-    let workshop = Workshop::open(args.key.as_deref())?;
+    let workshop = Workshop::open(args.key.as_deref(), args.runtime.as_deref())?;
     hosts::each(&hosts, |host| {
         let device = Device::at(&host.target, args.on.ssh_config.as_deref(), alone)?;
         let default = || workspace::root().join(trial::BUNDLE);

@@ -59,7 +59,11 @@ impl Device {
         self.make_folders()?;
         let _lock = self.lock(&delivery.by)?;
         if self.follow(Link::Current) != self.follow(Link::Settled) {
-            self.settle_again(service)?;
+            match self.settle_again(service) {
+                // There is nothing to go back to, and this is what mends it.
+                Err(DeviceError::FirstUnhealthy(_)) => {}
+                settled => drop(settled?),
+            }
         }
         let believed = self.believe(delivery)?;
         let slot = self.follow(Link::Current).map_or(Slot::A, Slot::other);

@@ -95,29 +95,31 @@ impl Device {
     pub(super) fn settle_again(&self, service: &dyn Service) -> Result<Verdict, DeviceError> {
         let nothing = || DeviceError::Nothing(self.programs());
         let slot = self.follow(Link::Current).ok_or_else(nothing)?;
-        let told = match watch(service)? {
-            Ok(()) => {
-                self.raise_counter(slot)?;
-                self.point(Link::Settled, slot)?;
-                (Verdict::Settled(slot), "is healthy and stays".to_owned())
-            }
-            Err(reason) => {
-                let Some(before) = self.follow(Link::Settled) else {
-                    return Err(DeviceError::FirstUnhealthy(reason));
-                };
-                self.point(Link::Current, before)?;
-                // Its own files for the system, too; what they are is no reason to stay.
-                let set_up = self.set_up_by(before);
-                service.restart()?;
-                set_up?;
-                let told = format!("was taken out of force again: {reason}");
-                (Verdict::Reverted(slot, reason), told)
-            }
+        let Err(reason) = watch(service)? else {
+            self.raise_counter(slot)?;
+            // Told first: whoever sees the links agree finds it.
+            self.tell(slot, "is healthy and stays")?;
+            self.point(Link::Settled, slot)?;
+            return Ok(Verdict::Settled(slot));
         };
-        let (verdict, told) = told;
-        let outcome = format!("{} {told}\n", slot.name());
-        atomic_file::write(&self.outcome(), outcome.as_bytes(), Some(0o644))?;
-        Ok(verdict)
+        let Some(before) = self.follow(Link::Settled) else {
+            self.tell(slot, &format!("is not healthy: {reason}"))?;
+            return Err(DeviceError::FirstUnhealthy(reason));
+        };
+        self.tell(slot, &format!("was taken out of force again: {reason}"))?;
+        self.point(Link::Current, before)?;
+        // Its own files for the system, too; what they are is no reason to stay.
+        let set_up = self.set_up_by(before);
+        service.restart()?;
+        set_up?;
+        Ok(Verdict::Reverted(slot, reason))
+    }
+
+    /// Leaves word of what became of a slot.
+    fn tell(&self, slot: Slot, what: &str) -> Result<(), DeviceError> {
+        let outcome = format!("{} {what}\n", slot.name());
+        let path = self.outcome();
+        Ok(atomic_file::write(&path, outcome.as_bytes(), Some(0o644))?)
     }
 
     /// Written before the link: a release that is settled is never below it.

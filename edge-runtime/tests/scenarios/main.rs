@@ -35,6 +35,7 @@ mod policies;
 mod precisions;
 mod quality;
 mod real_faces;
+mod releases;
 mod running;
 mod safe_state;
 mod scene;

@@ -16,6 +16,8 @@ pub(crate) struct Workshop {
     /// The program as this machine runs it: it signs, and serves simulated doors.
     pub(super) native: PathBuf,
     key: PathBuf,
+    /// What is sent in the place of what would be built.
+    given: Option<PathBuf>,
     /// By architecture.
     built: Mutex<BTreeMap<String, PathBuf>>,
     /// Releases lie here until they are sent.
@@ -59,11 +61,15 @@ impl Workshop {
     ///
     /// # Errors
     /// If the build fails, or the named key is not there.
-    pub(super) fn open(key: Option<&Path>) -> Result<Self> {
-        workspace::run(&mut cargo(["build"]))?;
+    pub(super) fn open(key: Option<&Path>, runtime: Option<&Path>) -> Result<Self> {
+        workspace::run(cargo(["build"]).stdout(std::io::stderr()))?;
         let native = workspace::programs()?.join("edge-runtime");
         let named = key.map_or_else(keys::default, |key| Ok(key.into()))?;
-        Self::with(native, named)
+        let given = runtime.map(Path::to_owned);
+        Ok(Self {
+            given,
+            ..Self::with(native, named)?
+        })
     }
 
     /// The same with a program that is built already.
@@ -78,6 +84,7 @@ impl Workshop {
         Ok(Self {
             native,
             key,
+            given: None,
             built: Mutex::default(),
             folder: tempfile::tempdir()?,
         })
@@ -108,6 +115,9 @@ impl Workshop {
 
     /// The program for an architecture.
     fn program(&self, architecture: &str) -> Result<PathBuf> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
         let mut built = self.built.lock().unwrap_or_else(|gone| gone.into_inner());
         if let Some(program) = built.get(architecture) {
             return Ok(program.clone());
