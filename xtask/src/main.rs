@@ -5,7 +5,9 @@
     reason = "a command line speaks on standard output"
 )]
 
+mod apt;
 mod bench;
+mod cross;
 mod demo;
 mod deploy;
 mod disk;
@@ -19,6 +21,7 @@ mod setup;
 mod test;
 mod train;
 mod trial;
+mod virtual_pi;
 mod workspace;
 
 use clap::Parser;
@@ -61,6 +64,7 @@ enum Command {
     Bench(bench::Args),
     #[command(disable_help_flag = true)]
     Try(trial::Args),
+    VirtualPi(virtual_pi::Args),
 }
 
 fn main() -> ExitCode {
@@ -91,5 +95,6 @@ fn run() -> anyhow::Result<()> {
         Command::Quantize(args) => forward::run("quantize", &args),
         Command::Bench(args) => bench::run(&args),
         Command::Try(args) => trial::run(&args),
+        Command::VirtualPi(args) => virtual_pi::run(&args),
     }
 }
