@@ -4,6 +4,7 @@
 //! name has a digest of what it is made of. No Arm program runs while it is made.
 
 mod kernel;
+mod recipe;
 mod root;
 
 use crate::apt::{Apt, Machine};
@@ -52,11 +53,6 @@ impl Image {
         Ok(Self { folder })
     }
 
-    /// Where everything lies.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// The kernel, for any machine.
     pub(super) fn kernel(&self) -> PathBuf {
         self.folder.join("kernel")
@@ -93,15 +89,23 @@ impl Image {
     }
 }
 
+/// Packs a folder as a kernel reads its first file system; all files are root's.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub(super) fn archive(folder: &Path, to: &Path) -> Result<()> {
+    kernel::archive(folder, to)
+}
+
 /// `virtual-pi-DIGEST`.
 fn name(apt: &Apt) -> Result<String> {
-    let packages = apt.versions(Machine::EmptyArm64, &root::packages())?;
+    let packages = apt.versions(Machine::EmptyArm64, &recipe::packages())?;
     let mut hasher = DefaultHasher::new();
     (
         EDITION,
         DISK_BYTES,
         packages,
-        root::files(),
+        recipe::files(),
         kernel::MODULES,
     )
         .hash(&mut hasher);

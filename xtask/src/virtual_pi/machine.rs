@@ -3,6 +3,7 @@
 use super::image::Image;
 use super::lines::{self, Level};
 use super::qemu::{self, Qemu};
+use super::scratch::Scratch;
 use super::ssh::{self, User};
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
@@ -10,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 
 const TEST_PORT: &str = "qtest.sock";
 const DISK: &str = "disk";
@@ -42,7 +42,7 @@ pub(crate) struct Machine {
     qemu: Option<Qemu>,
     options: Options,
     image: Image,
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Machine {
@@ -53,8 +53,7 @@ impl Machine {
     /// If a tool is missing, or the emulator does not start.
     pub(crate) fn boot(image: Image, options: Options) -> Result<Self> {
         super::tools::demand()?;
-        // The path of a socket must be short, so not in the cache.
-        let folder = tempfile::Builder::new().prefix("virtual-pi.").tempdir()?;
+        let folder = Scratch::new()?;
         let mut copy = Command::new("cp");
         copy.args(["--sparse=always", "--reflink=auto"]);
         workspace::run(copy.arg(image.disk()).arg(folder.path().join(DISK)))?;
@@ -148,11 +147,6 @@ impl Machine {
     pub(crate) fn set_line(&mut self, line: u8, level: Level) -> Result<()> {
         let socket = self.folder.path().join(TEST_PORT);
         lines::drive(self.qemu()?.control(), &socket, line, level)
-    }
-
-    /// All that the board wrote to its console since it was switched on.
-    pub(crate) fn console(&self) -> String {
-        qemu::console(self.folder.path())
     }
 
     /// The machine's folder, which goes with it: disk, console's log, ssh configuration.

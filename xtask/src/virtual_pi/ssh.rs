@@ -14,8 +14,6 @@ pub(crate) enum User {
     Pi,
     /// May log in and use lines and cameras, and never becomes root.
     Guest,
-    /// The administrator.
-    Root,
 }
 
 impl User {
@@ -24,7 +22,6 @@ impl User {
         match self {
             Self::Pi => "pi",
             Self::Guest => "guest",
-            Self::Root => "root",
         }
     }
 }

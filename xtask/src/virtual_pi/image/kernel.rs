@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 /// The package that names the newest kernel's.
 pub(super) const PACKAGE: &str = "linux-image-arm64";
 
-/// Disk, network, a camera without hardware, a watchdog. What these need comes too.
-pub(super) const MODULES: [&str; 8] = [
+/// Disk, network, a camera without hardware, a watchdog, what systemd looks for. What these need
+/// comes too.
+pub(super) const MODULES: [&str; 9] = [
     "virtio_mmio",
     "virtio_blk",
     "virtio_net",
@@ -20,6 +21,7 @@ pub(super) const MODULES: [&str; 8] = [
     "ext4",
     "vivid",
     "softdog",
+    "autofs4",
     "loop",
 ];
 
@@ -159,7 +161,7 @@ fn give_libraries(tree: &Path, root: &Path) -> Result<()> {
 }
 
 /// Packs a folder as a kernel reads its first file system; all files are root's.
-pub(in crate::virtual_pi) fn archive(folder: &Path, to: &Path) -> Result<()> {
+pub(super) fn archive(folder: &Path, to: &Path) -> Result<()> {
     let mut list = Command::new("find");
     list.arg(".").current_dir(folder).stdout(Stdio::piped());
     let mut list = list.spawn().context("starting `find`")?;
