@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, Once, PoisonError};
@@ -28,7 +29,9 @@ impl Scratch {
             // Whoever listens already decides what happens.
             let _ = ctrlc::set_handler(end);
         });
-        let folder = tempfile::Builder::new().prefix("virtual-pi.").tempdir();
+        let mine = fs::Permissions::from_mode(0o700);
+        let mut builder = tempfile::Builder::new();
+        let folder = builder.prefix("virtual-pi.").permissions(mine).tempdir();
         let folder = folder.context("making a temporary folder")?;
         folders().push(folder.path().into());
         Ok(Self { folder })
@@ -68,6 +71,8 @@ mod tests {
         let scratch = Scratch::new().unwrap();
         let path = scratch.path().to_owned();
         fs::write(path.join("disk"), "").unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
         assert!(folders().contains(&path));
         drop(scratch);
         assert!(!path.exists() && !folders().contains(&path));
