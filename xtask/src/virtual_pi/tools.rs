@@ -20,15 +20,11 @@ const fn tool(program: &'static str, question: &'static str, package: &'static s
 
 /// What builds an image and boots it. Debian keeps administrators' programs in folders of their
 /// own, which not everybody searches.
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 8] = [
     tool(super::qemu::PROGRAM, "--version", "qemu-system-arm"),
     tool("setpriv", "--version", "util-linux"),
     tool("ssh", "-V", "openssh-client"),
     tool("cpio", "--version", "cpio"),
-    tool("cp", "--version", "coreutils"),
-    tool("gzip", "--version", "gzip"),
-    tool("xz", "--version", "xz-utils"),
-    tool("unshare", "--version", "util-linux"),
     tool("/sbin/depmod", "--version", "kmod"),
     tool("/sbin/modprobe", "--version", "kmod"),
     tool("/sbin/mke2fs", "-V", "e2fsprogs"),
