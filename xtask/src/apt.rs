@@ -6,6 +6,7 @@
 use crate::workspace::{self, answers};
 use crate::{disk, libtorch};
 use anyhow::{Context, Result, ensure};
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +14,8 @@ use std::process::{Command, Stdio};
 /// An apt of its own.
 pub(crate) struct Apt {
     state: PathBuf,
+    /// Whether the lists are of today.
+    fresh: Cell<bool>,
 }
 
 /// Whose packages are looked for, and what counts as installed.
@@ -40,18 +43,22 @@ impl Apt {
             fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
         }
         disk::replace_text("", &state.join("empty"), 0o644)?;
-        let apt = Self { state };
+        let fresh = Cell::new(false);
+        let apt = Self { state, fresh };
         if !apt.state.join("fetched").exists() {
             apt.update()?;
         }
         Ok(apt)
     }
 
-    /// Fetches the lists anew.
+    /// Fetches the lists anew, once in a run.
     ///
     /// # Errors
     /// If the machine's sources cannot be reached.
     pub(crate) fn update(&self) -> Result<()> {
+        if self.fresh.replace(true) {
+            return Ok(());
+        }
         eprintln!("package lists of Debian in {}", self.state.display());
         let mut update = self.command("apt-get", Machine::Host);
         workspace::run(quiet(update.args(["update", "-qq"])))?;

@@ -10,7 +10,9 @@ const SEED: &str = "1";
 /// The stranger; the other comes after. The bundle learned from photographs, to which drawn people
 /// are more similar than real ones: the two were chosen for being different.
 const FIRST_PERSON: &str = "100004";
-const PICTURES: &str = "9";
+const PICTURES: usize = 8;
+/// Of the stranger's pictures, those that the camera sees: as many as must agree, and one more.
+const STRANGE: usize = 4;
 /// Of the pictures, those that the person is enrolled with.
 const ENROLLMENT: usize = 3;
 
@@ -28,7 +30,13 @@ impl People {
     pub(crate) fn draw(programs: &Path, folder: &Path) -> Result<Self> {
         let mut draw = workspace::host_trainer(programs);
         draw.args(["synthesize", "--seed", SEED, "--first-person", FIRST_PERSON]);
-        draw.args(["--people", "2", "--pictures", PICTURES, "--out"]);
+        draw.args([
+            "--people",
+            "2",
+            "--pictures",
+            &PICTURES.to_string(),
+            "--out",
+        ]);
         workspace::run(draw.arg(folder).stdout(Stdio::null()))?;
         let table = folder.join("landmarks.csv");
         Ok(Self {
@@ -52,7 +60,9 @@ impl People {
     /// As [`Self::enrollment`].
     pub(crate) fn visits(&self, to: &Path) -> Result<()> {
         let person = self.pictures(1)?.split_off(ENROLLMENT);
-        let both = [self.pictures(0)?, person].concat();
+        let mut both = self.pictures(0)?;
+        both.truncate(STRANGE);
+        both.extend(person);
         self.copy(&both, to)
     }
 
