@@ -5,7 +5,9 @@
     reason = "a command line speaks on standard output"
 )]
 
+mod apt;
 mod bench;
+mod cross;
 mod demo;
 mod deploy;
 mod disk;
@@ -20,6 +22,7 @@ mod setup;
 mod test;
 mod train;
 mod trial;
+mod virtual_pi;
 mod workspace;
 
 use clap::Parser;
@@ -63,6 +66,7 @@ enum Command {
     Bench(bench::Args),
     #[command(disable_help_flag = true)]
     Try(trial::Args),
+    VirtualPi(virtual_pi::Args),
 }
 
 fn main() -> ExitCode {
@@ -94,5 +98,6 @@ fn run() -> anyhow::Result<()> {
         Command::Quantize(args) => forward::run("quantize", &args),
         Command::Bench(args) => bench::run(&args),
         Command::Try(args) => trial::run(&args),
+        Command::VirtualPi(args) => virtual_pi::run(&args),
     }
 }

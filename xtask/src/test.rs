@@ -108,13 +108,10 @@ fn tests() -> Result<Outcome> {
 /// With the features that need libclang: MPI's header and the kernel's are read by it. MPI's crates ask syn, once_cell and thiserror for more than all else does, so the first run
 /// compiles most dependencies a second time.
 fn training_over_mpi() -> Result<Outcome> {
-    let libraries = Command::new("/sbin/ldconfig").arg("-p").output();
-    let has_clang = std::env::var_os("LIBCLANG_PATH").is_some()
-        || libraries.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("libclang"));
     let has_mpi = ["mpirun", "mpicc"]
         .iter()
         .all(|program| workspace::answers(program, &["--version"]));
-    if !has_mpi || !has_clang {
+    if !has_mpi || !workspace::has_libclang() {
         return Ok(Outcome::Skipped(
             "MPI or libclang is missing: `apt-get install libopenmpi-dev openmpi-bin libclang-dev`",
         ));

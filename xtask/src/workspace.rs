@@ -94,6 +94,13 @@ pub(crate) fn answers(program: impl AsRef<OsStr>, args: &[&str]) -> bool {
     quiet.is_ok_and(|status| status.success())
 }
 
+/// Whether libclang is here, which reads C headers for bindings.
+pub(crate) fn has_libclang() -> bool {
+    let libraries = Command::new("/sbin/ldconfig").arg("-p").output();
+    std::env::var_os("LIBCLANG_PATH").is_some()
+        || libraries.is_ok_and(|out| String::from_utf8_lossy(&out.stdout).contains("libclang"))
+}
+
 fn starting(command: &Command) -> String {
     format!("starting {}", shown(command))
 }

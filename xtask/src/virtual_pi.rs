@@ -1,0 +1,62 @@
+//! `cargo xtask virtual-pi`: a Raspberry Pi made of QEMU, for who has none at hand.
+
+mod check;
+mod image;
+mod lines;
+mod machine;
+mod people;
+mod qemu;
+mod qmp;
+mod raspi3b;
+mod scratch;
+mod ssh;
+mod tools;
+mod user;
+
+use anyhow::Result;
+use image::Image;
+use machine::{Machine, Options};
+use std::path::PathBuf;
+use std::thread;
+
+/// What the emulated Pi is called in ssh configurations.
+pub(crate) const HOST: &str = "virtual-pi";
+
+/// Try the door on an emulated Raspberry Pi, or boot one
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// What to try; everything if nothing is named
+    #[arg(value_enum)]
+    checks: Vec<check::Check>,
+    /// Boot it, say how to log in, and keep it until Ctrl-C
+    #[arg(long, conflicts_with = "checks")]
+    boot: bool,
+    /// Where a `host-trainer` lies that was built already; otherwise it is built, and libtorch
+    /// fetched for it
+    #[arg(long, value_name = "DIR", conflicts_with = "boot")]
+    programs: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    tools::demand()?;
+    if args.boot {
+        boot()
+    } else {
+        check::run(&args.checks, args.programs.as_deref())
+    }
+}
+
+fn boot() -> Result<()> {
+    let mut machine = Machine::boot(Image::ensure()?, Options::default())?;
+    let console = machine.folder().join("console.log");
+    println!("booting; its console is {}", console.display());
+    let took = machine.wait_until_ready()?;
+    println!("ready after {:.0} s", took.as_secs_f64());
+    println!("ssh -F {} {HOST}", machine.ssh_config().display());
+    println!("Ctrl-C ends it");
+    while !machine.has_stopped()? {
+        thread::sleep(std::time::Duration::from_millis(500));
+    }
+    println!("it has switched itself off");
+    Ok(())
+}
