@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// A program that was built elsewhere, in the place of one that is built here
     #[arg(long, value_name = "FILE")]
     runtime: Option<PathBuf>,
+    /// Where an `edge-runtime` of this machine is that need not be built
+    #[arg(long, value_name = "DIR", hide = true)]
+    programs: Option<PathBuf>,
     /// Let a release in that is older than one that was on the door; the door's log tells it
     #[arg(long)]
     allow_older: bool,
@@ -115,7 +118,11 @@ impl On {
 fn deploy(args: &Args) -> Result<()> {
     let hosts = args.on.hosts()?;
     let alone = hosts.len() == 1;
-    let workshop = Workshop::open(args.key.as_deref(), args.runtime.as_deref())?;
+    let programs = args
+        .programs
+        .clone()
+        .map_or_else(workspace::build_door, Ok)?;
+    let workshop = Workshop::open(&programs, args.key.as_deref(), args.runtime.as_deref())?;
     hosts::each(&hosts, |host| {
         let device = Device::at(&host.target, args.on.ssh_config.as_deref(), alone)?;
         let default = || workspace::root().join(trial::BUNDLE);

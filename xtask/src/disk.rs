@@ -30,19 +30,28 @@ pub(crate) fn megabytes(bytes: u64) -> String {
     format!("{} MB", bytes.div_ceil(1_000_000))
 }
 
+/// Copies a file so that a crash leaves the old or the new one, whole.
+///
+/// # Errors
+/// If reading or writing fails; the message names both files.
+pub(crate) fn replace_file(from: &Path, to: &Path, mode: u32) -> Result<()> {
+    let copied = fs::read(from).and_then(|bytes| write_whole(&bytes, to, mode));
+    copied.with_context(|| format!("copying {} to {}", from.display(), to.display()))
+}
+
 /// Writes a file so that a crash leaves the old or the new one, whole.
 ///
 /// # Errors
 /// If writing fails; the message names the file.
 pub(crate) fn replace_text(text: &str, to: &Path, mode: u32) -> Result<()> {
-    write_whole(text, to, mode).with_context(|| to.display().to_string())
+    write_whole(text.as_bytes(), to, mode).with_context(|| to.display().to_string())
 }
 
 /// Beside, sync, rename.
-fn write_whole(text: &str, to: &Path, mode: u32) -> io::Result<()> {
+fn write_whole(bytes: &[u8], to: &Path, mode: u32) -> io::Result<()> {
     let folder = to.parent().unwrap_or(Path::new("."));
     let mut beside = tempfile::NamedTempFile::new_in(folder)?;
-    beside.write_all(text.as_bytes())?;
+    beside.write_all(bytes)?;
     let permissions = fs::Permissions::from_mode(mode);
     beside.as_file().set_permissions(permissions)?;
     beside.as_file().sync_all()?;
@@ -107,7 +116,10 @@ mod tests {
     fn file_and_link_are_replaced_whole() {
         let folder = tempfile::tempdir().unwrap();
         let [old, link] = ["old", "link"].map(|name| folder.path().join(name));
-        fs::write(&old, "old").unwrap();
+        fs::write(&link, "old").unwrap();
+        replace_file(&link, &old, 0o600).unwrap();
+        fs::remove_file(&link).unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "old");
         replace_text("newer", &old, 0o600).unwrap();
         assert_eq!(fs::read_to_string(&old).unwrap(), "newer");
         for target in ["old", "new"] {

@@ -1,6 +1,6 @@
 //! `cargo xtask keys`: the key that releases are signed with.
 
-use crate::workspace::{self, cargo};
+use crate::workspace;
 use anyhow::{Context, Result};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -18,8 +18,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let out = args.out.clone().map_or_else(default, Ok)?;
-    workspace::run(&mut cargo(["build"]))?;
-    make(&workspace::programs()?.join("edge-runtime"), &out)
+    make(&workspace::build_door()?.join("edge-runtime"), &out)
 }
 
 /// Where the key lies unless somebody says otherwise.

@@ -1,6 +1,6 @@
 //! `cargo xtask try`: a door to try on oneself, without a data set, a training or libtorch.
 
-use crate::workspace::{self, cargo};
+use crate::workspace;
 use anyhow::{Context, Result};
 
 /// The bundle that comes with the project.
@@ -15,9 +15,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    // What needs libtorch is no default member.
-    workspace::run(&mut cargo(["build"]))?;
-    let mut door = std::process::Command::new(workspace::programs()?.join("edge-runtime"));
+    let mut door = std::process::Command::new(workspace::build_door()?.join("edge-runtime"));
     door.arg("try").args(&args.options);
     if !names_a_network(&args.options) {
         door.arg("--bundle").arg(workspace::root().join(BUNDLE));

@@ -1,10 +1,14 @@
 //! `cargo xtask virtual-pi`: a Raspberry Pi made of QEMU, for who has none at hand.
 
 mod check;
+mod deployment;
+mod field;
 mod image;
 mod lines;
 mod machine;
+mod mishaps;
 mod people;
+mod power;
 mod qemu;
 mod qmp;
 mod raspi3b;
@@ -25,9 +29,15 @@ pub(crate) const HOST: &str = "virtual-pi";
 /// Try the door on an emulated Raspberry Pi, or boot one
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to try; everything if nothing is named
+    /// What to try; if nothing is named, the arithmetic and a deployment
     #[arg(value_enum)]
     checks: Vec<check::Check>,
+    /// Try everything if nothing is named
+    #[arg(long)]
+    full: bool,
+    /// How often the power is cut
+    #[arg(long, default_value_t = 50)]
+    cuts: u32,
     /// Boot it, say how to log in, and keep it until Ctrl-C
     #[arg(long, conflicts_with = "checks")]
     boot: bool,
@@ -42,7 +52,12 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.boot {
         boot()
     } else {
-        check::run(&args.checks, args.programs.as_deref())
+        check::run(&check::Plan {
+            named: &args.checks,
+            full: args.full,
+            cuts: args.cuts,
+            programs: args.programs.as_deref(),
+        })
     }
 }
 

@@ -50,6 +50,16 @@ pub(crate) fn build() -> Result<PathBuf> {
     programs()
 }
 
+/// Builds what needs no libtorch, the door's program among it, and returns the folder it is in.
+///
+/// # Errors
+/// If the build fails.
+pub(crate) fn build_door() -> Result<PathBuf> {
+    // What needs libtorch is no default member.
+    run(cargo(["build"]).stdout(std::io::stderr()))?;
+    programs()
+}
+
 /// A `host-trainer` command. Its threads sleep when idle: spinning costs a shared machine eight
 /// times the processor time, and libtorch reads the variable only before it starts.
 pub(crate) fn host_trainer(programs: &Path) -> Command {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// The program in force on a device.
 const CURRENT: &str = "/opt/facelatch/current/edge-runtime";
+/// No program of ours is larger; it is built when the device is known to be ready.
+const PROGRAM_BYTES: u64 = 32 << 20;
 /// Longer than the device itself waits for a door to be healthy, and to be back.
 const SETTLES_WITHIN: Duration = Duration::from_secs(420);
 
@@ -120,9 +122,8 @@ fn deploy(ssh: &mut Ssh, delivery: &Delivery, workshop: &Workshop) -> Result<Str
     if let Some(root) = found.root {
         ssh.become_root_by(root);
     }
-    let parcel = workshop.pack(&found.architecture, &delivery.bundle)?;
     let needs = Needs {
-        bytes: size(&parcel.runtime)? + size(&parcel.bundle)?,
+        bytes: PROGRAM_BYTES + size(&delivery.bundle)?,
         config: delivery.config.as_deref(),
     };
     found.judge(&needs)?;
@@ -130,6 +131,7 @@ fn deploy(ssh: &mut Ssh, delivery: &Delivery, workshop: &Workshop) -> Result<Str
         found.installed || delivery.config.is_some(),
         "the first deployment needs a configuration: copy edge-runtime/door.example.toml, fill it in, and give it with --config"
     );
+    let parcel = workshop.pack(&found.architecture, &delivery.bundle)?;
     let before = match found.installed {
         true => status(ssh)?,
         false => Status::default(),
@@ -145,7 +147,7 @@ fn deploy(ssh: &mut Ssh, delivery: &Delivery, workshop: &Workshop) -> Result<Str
             "ready: {}, {}; at most {} kB would be sent",
             found.architecture,
             found.system,
-            needs.bytes / 1000
+            (size(&parcel.runtime)? + size(&parcel.bundle)?) / 1000
         ));
     }
     let _held = hold(ssh)?;
@@ -182,7 +184,7 @@ fn hold(ssh: &Ssh) -> Result<Held> {
     let lock = "/opt/facelatch/deploying";
     let owner = quoted(&myself());
     let line = format!(
-        "exec 9>> {lock}\nif ! flock -n 9; then echo \"busy $(cat {lock})\"; exit 0; fi\n\
+        "mkdir -p -m 755 /opt/facelatch\nexec 9>> {lock}\nif ! flock -n 9; then echo \"busy $(cat {lock})\"; exit 0; fi\n\
          echo {owner} \"since $(date '+%F %T')\" > {lock}; echo held; cat > /dev/null"
     );
     let mut child = ssh.start_root(&line)?;

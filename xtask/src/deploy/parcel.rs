@@ -1,8 +1,9 @@
 //! What is sent to a door: built, signed, and known by its digests.
 
+use crate::cross::{self, Architecture};
 use crate::keys;
-use crate::workspace::{self, cargo};
-use anyhow::{Context, Result, bail};
+use crate::workspace;
+use anyhow::{Context, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::sync::Mutex;
 /// Builds and signs; what is built once serves all doors.
 pub(crate) struct Workshop {
     /// The program as this machine runs it: it signs, and serves simulated doors.
-    pub(super) native: PathBuf,
+    native: PathBuf,
     key: PathBuf,
     /// What is sent in the place of what would be built.
     given: Option<PathBuf>,
@@ -57,22 +58,24 @@ pub(super) struct Signed {
 }
 
 impl Workshop {
-    /// Builds this machine's program, and makes the key where there is none.
+    /// With the programs of a folder; makes the key where there is none.
     ///
     /// # Errors
-    /// If the build fails, or the named key is not there.
-    pub(super) fn open(key: Option<&Path>, runtime: Option<&Path>) -> Result<Self> {
-        workspace::run(cargo(["build"]).stdout(std::io::stderr()))?;
-        let native = workspace::programs()?.join("edge-runtime");
-        let named = key.map_or_else(keys::default, |key| Ok(key.into()))?;
+    /// If the key cannot be made.
+    pub(super) fn open(
+        programs: &Path,
+        key: Option<&Path>,
+        runtime: Option<&Path>,
+    ) -> Result<Self> {
+        let key = key.map_or_else(keys::default, |key| Ok(key.into()))?;
         let given = runtime.map(Path::to_owned);
         Ok(Self {
             given,
-            ..Self::with(native, named)?
+            ..Self::with(programs.join("edge-runtime"), key)?
         })
     }
 
-    /// The same with a program that is built already.
+    /// The same, with what is built for other processors.
     ///
     /// # Errors
     /// If the key cannot be made.
@@ -94,8 +97,19 @@ impl Workshop {
     ///
     /// # Errors
     /// If it cannot be built for that, or the bundle or the key cannot be used.
-    pub(crate) fn pack(&self, architecture: &str, bundle: &Path) -> Result<Parcel> {
-        let runtime = self.program(architecture)?;
+    pub(super) fn pack(&self, architecture: &str, bundle: &Path) -> Result<Parcel> {
+        self.pack_with(self.program(architecture)?, architecture, bundle)
+    }
+
+    /// The same of this machine's own program, as a simulated door runs it.
+    ///
+    /// # Errors
+    /// As [`Workshop::pack`].
+    pub(super) fn pack_native(&self, bundle: &Path) -> Result<Parcel> {
+        self.pack_with(self.native.clone(), std::env::consts::ARCH, bundle)
+    }
+
+    fn pack_with(&self, runtime: PathBuf, architecture: &str, bundle: &Path) -> Result<Parcel> {
         let folder = tempfile::Builder::new().tempdir_in(self.folder.path())?;
         let release = folder.keep().join("release");
         let mut sign = Command::new(&self.native);
@@ -122,11 +136,7 @@ impl Workshop {
         if let Some(program) = built.get(architecture) {
             return Ok(program.clone());
         }
-        let program = match architecture == std::env::consts::ARCH {
-            true => self.native.clone(),
-            false => bail!("{architecture}: no program is built for that"),
-        };
-        fs::metadata(&program).with_context(|| program.display().to_string())?;
+        let program = cross::build(Architecture::of_uname(architecture)?)?.path;
         built.insert(architecture.into(), program.clone());
         Ok(program)
     }

@@ -35,7 +35,7 @@ impl Door {
     /// # Errors
     /// If anything is refused: then what was in force stays.
     pub(crate) fn deploy(&self, delivery: &Delivery, workshop: &Workshop) -> Result<String> {
-        let parcel = workshop.pack(std::env::consts::ARCH, &delivery.bundle)?;
+        let parcel = workshop.pack_native(&delivery.bundle)?;
         if delivery.dry_run {
             return Ok(format!("would install release {}", parcel.digests.counter));
         }

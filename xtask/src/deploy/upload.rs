@@ -26,6 +26,9 @@ pub(super) struct Sent {
 /// # Errors
 /// If a file cannot be read, the connection stays lost, or the device has no room.
 pub(super) fn send(ssh: &Ssh, files: &[(&Path, String)]) -> Result<Sent> {
+    ssh.root(&format!(
+        "mkdir -p -m 755 /opt/facelatch && mkdir -p -m 700 {INCOMING}"
+    ))?;
     let mut sent = Sent::default();
     for (file, digest) in files {
         let path = format!("{INCOMING}/{digest}");

@@ -1,12 +1,13 @@
 //! What is tried on emulated machines: the door's program for a Pi, the board itself, a Pi 3's pin.
 
+use super::field::Field;
 use super::image::Image;
 use super::lines::Level;
 use super::machine::{Machine, Options};
 use super::people::People;
 use super::scratch::Scratch;
 use super::ssh::User;
-use super::{raspi3b, user};
+use super::{deployment, mishaps, power, raspi3b, user};
 use crate::cross::{self, Architecture, Program};
 use crate::disk::megabytes;
 use crate::{setup, workspace};
@@ -21,29 +22,97 @@ pub(super) enum Check {
     Arithmetic,
     /// A board with Debian boots, is reached, wired and cut off from the power
     Board,
+    /// A door is deployed over ssh, opens, is updated, and outlives a bad update
+    Deployment,
+    /// What may go wrong with deployments
+    Mishaps,
+    /// The power is cut at many moments of deployments and enrollments
+    Power,
     /// The door on a Pi 3 moves pin 17 for whom it knows
     Pin,
 }
 
-/// Runs checks in their order, all if none is named, and says what was seen. `programs` is where a
-/// `host-trainer` is that need not be built.
+impl Check {
+    /// What is tried where nothing is named: all, or what is done within minutes.
+    fn usual(full: bool) -> &'static [Self] {
+        match full {
+            true => &[
+                Self::Board,
+                Self::Arithmetic,
+                Self::Deployment,
+                Self::Mishaps,
+                Self::Power,
+                Self::Pin,
+            ],
+            false => &[Self::Arithmetic, Self::Deployment],
+        }
+    }
+}
+
+/// How the checks are run.
+pub(super) struct Plan<'a> {
+    /// These, or what is usual if none is named.
+    pub(super) named: &'a [Check],
+    /// Everything is usual.
+    pub(super) full: bool,
+    /// How often the power is cut.
+    pub(super) cuts: u32,
+    /// Where a `host-trainer` is that need not be built.
+    pub(super) programs: Option<&'a Path>,
+}
+
+/// Runs checks in their order and says what was seen.
 ///
 /// # Errors
 /// The first check that failed, and why.
-pub(super) fn run(named: &[Check], programs: Option<&Path>) -> Result<()> {
-    let has = |check| named.is_empty() || named.contains(&check);
+pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
+    let usual = Check::usual(plan.full);
+    let named = if plan.named.is_empty() {
+        usual
+    } else {
+        plan.named
+    };
+    let has = |check| named.contains(&check);
     if has(Check::Board) {
         step("a board with Debian", || board(Image::ensure()?))?;
     }
-    if !has(Check::Arithmetic) && !has(Check::Pin) {
+    if named == [Check::Board] {
         return Ok(());
     }
     let program = step("a door's program for a Pi, built here", build)?;
     if has(Check::Arithmetic) {
         step("its arithmetic", || arithmetic(&program))?;
     }
+    if named == [Check::Arithmetic] {
+        return Ok(());
+    }
+    let programs = match plan.programs {
+        Some(programs) => programs.to_owned(),
+        None => {
+            setup::ensure()?;
+            workspace::build()?
+        }
+    };
+    let drawn = Scratch::new()?;
+    let people = People::draw(&programs, &drawn.path().join("people"))?;
+    if [Check::Deployment, Check::Mishaps, Check::Power]
+        .map(has)
+        .contains(&true)
+    {
+        let mut field = step("a board for a door", || {
+            Field::prepare(&program, &people, &programs)
+        })?;
+        // The others need a door that is deployed.
+        step("a deployment", || deployment::short(&mut field))?;
+        if has(Check::Mishaps) {
+            step("mishaps", || mishaps::all(&field))?;
+        }
+        if has(Check::Power) {
+            step("power cuts", || power::cuts(&mut field, plan.cuts))?;
+        }
+    }
     if has(Check::Pin) {
-        step("pin 17 of a Pi 3", || pin(&program, programs))?;
+        step("pin 17 of a Pi 3", || pin(&program, &people))?;
     }
     Ok(())
 }
@@ -152,17 +221,8 @@ fn cut(machine: &mut Machine) -> Result<()> {
 }
 
 /// The door on a Pi 3 moves the pin for whom it knows.
-fn pin(program: &Program, programs: Option<&Path>) -> Result<()> {
-    let programs = match programs {
-        Some(programs) => programs.to_owned(),
-        None => {
-            setup::ensure()?;
-            workspace::build()?
-        }
-    };
-    let drawn = Scratch::new()?;
-    let people = People::draw(&programs, &drawn.path().join("people"))?;
-    let seen = raspi3b::visit(&Image::ensure()?, program, &people)?;
+fn pin(program: &Program, people: &People) -> Result<()> {
+    let seen = raspi3b::visit(&Image::ensure()?, program, people)?;
     for (after, level) in &seen.changes {
         println!("pin 17 {level:?} after {:.1} s", after.as_secs_f64());
     }

@@ -1,0 +1,158 @@
+//! A deployment to an emulated Pi, the door that runs there, and a bad update.
+
+use super::field::{BUTTON, Field, done, refused};
+use super::lines::Level;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The most that `systemd-analyze security` may give the door's service.
+const MOST_EXPOSED: f64 = 2.5;
+
+/// One deployment, one pin, one bad update, one of everything that a user does.
+///
+/// # Errors
+/// The first thing that is not as it must be.
+pub(super) fn short(field: &mut Field) -> Result<()> {
+    let config = field.config();
+    let program = field.program.clone();
+    println!("first: {}", field.deploy(&program, Some(&config))?);
+    field.serves()?;
+    println!("again: {}", unchanged(field)?);
+    println!("exposure of the service: {}", exposure(field)?);
+    field.machine.ssh(&field.enroll("ada"))?;
+    pins(field)?;
+    hangs(field)?;
+    update(field)?;
+    bad_update(field)
+}
+
+fn unchanged(field: &Field) -> Result<String> {
+    let said = field.deploy(&field.program, Some(&field.config()))?;
+    ensure!(said.starts_with("unchanged"), "{said}");
+    Ok(said)
+}
+
+fn exposure(field: &Field) -> Result<f64> {
+    let said = field
+        .machine
+        .ssh("systemd-analyze security --no-pager facelatch.service | tail -n 1")?;
+    let level = said
+        .split(": ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let level: f64 = level.context("a level")?.parse()?;
+    ensure!(level <= MOST_EXPOSED, "the service's exposure is {level}");
+    Ok(level)
+}
+
+/// The lock moves for whom the door knows, and for the button, and locks again.
+fn pins(field: &mut Field) -> Result<()> {
+    let took = field.wait_for(Level::High)?;
+    println!(
+        "lock released {:.0} s after the enrollment",
+        took.as_secs_f64()
+    );
+    field.wait_for(Level::Low)?;
+    // Until nobody stands before the camera the button would show nothing.
+    field
+        .machine
+        .ssh("sudo systemctl stop facelatch && sudo mv /srv/pictures/camera /srv/pictures/away")?;
+    field.machine.ssh("sudo mkdir /srv/pictures/camera && sudo cp /srv/pictures/away/0-000.png /srv/pictures/camera/ && \
+        for i in $(seq 100); do sudo ln /srv/pictures/camera/0-000.png /srv/pictures/camera/$i.png; done && \
+        for i in 0-000 $(seq 100); do grep '^0-000.png' /srv/pictures/away/landmarks.csv | sed \"s/^0-000/$i/\"; done | \
+        cat /srv/pictures/away/landmarks.csv - | sed '2,/^7-/{/-/d}' | sudo tee /srv/pictures/camera/landmarks.csv > /dev/null; \
+        sudo systemctl start facelatch")?;
+    ensure!(
+        field.machine.line(super::field::LOCK)? == Level::Low,
+        "a stranger opened"
+    );
+    field.machine.set_line(BUTTON, Level::High)?;
+    let took = field.wait_for(Level::High)?;
+    println!(
+        "lock released {:.1} s after the button was pressed",
+        took.as_secs_f64()
+    );
+    field.machine.set_line(BUTTON, Level::Low)?;
+    field.wait_for(Level::Low)?;
+    Ok(())
+}
+
+/// A door that hangs is started again by systemd.
+fn hangs(field: &mut Field) -> Result<()> {
+    let number = |field: &Field| -> Result<u32> {
+        let said = field
+            .machine
+            .ssh("systemctl show --property=NRestarts --value facelatch")?;
+        Ok(said.trim().parse()?)
+    };
+    let before = number(field)?;
+    let start = Instant::now();
+    field
+        .machine
+        .ssh("sudo systemctl kill --signal=STOP facelatch")?;
+    while number(field)? == before {
+        ensure!(
+            start.elapsed() < super::field::PATIENCE,
+            "nobody started it again"
+        );
+        thread::sleep(Duration::from_secs(1));
+    }
+    println!(
+        "started again {:.0} s after it was stopped",
+        start.elapsed().as_secs_f64()
+    );
+    field.serves()
+}
+
+fn update(field: &Field) -> Result<()> {
+    let next = field.variant("next", 0)?;
+    println!("update: {}", field.deploy(&next, None)?);
+    people_are_there(field)?;
+    let back = done(field.xtask(&["rollback"], super::HOST, None)?.output()?)?;
+    println!("rollback: {back}");
+    people_are_there(field)
+}
+
+/// A configuration with which the door does not start: it passes the self-test.
+fn bad_update(field: &Field) -> Result<()> {
+    let before = field.status()?["current"].clone();
+    let text = fs::read_to_string(field.config())?;
+    let bad = field.path("bad.toml");
+    fs::write(
+        &bad,
+        text.replace("false_accept_rate = 0.0001", "false_accept_rate = 1e-12"),
+    )?;
+    let start = Instant::now();
+    refused(
+        field.deployment(&field.program, Some(&bad))?,
+        "taken out of force again",
+    )?;
+    field.serves()?;
+    ensure!(
+        field.status()?["current"] == before,
+        "another slot is in force"
+    );
+    people_are_there(field)?;
+    println!(
+        "bad update: taken out of force within {:.0} s",
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+/// The person is enrolled, and the log is whole.
+pub(super) fn people_are_there(field: &Field) -> Result<()> {
+    let door = "sudo -u facelatch /opt/facelatch/current/edge-runtime";
+    let config = "--config /etc/facelatch/door.toml";
+    let people = field.machine.ssh(&format!("{door} list {config}"))?;
+    ensure!(
+        people.contains("ada"),
+        "ada is not enrolled any more: {people}"
+    );
+    field
+        .machine
+        .ssh(&format!("{door} audit --verify {config}"))?;
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! The power is cut at many moments of deployments and enrollments; after each the door comes back
+//! by itself, with the old or the new, and with everybody who was enrolled.
+
+use super::deployment::people_are_there;
+use super::field::Field;
+use super::ssh::User;
+use anyhow::{Context, Result, ensure};
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than a deployment takes there, so that some moments are after it.
+const DEPLOYMENT: Duration = Duration::from_secs(50);
+/// The same of an enrollment.
+const ENROLLMENT: Duration = Duration::from_secs(12);
+
+/// What was found after the cuts.
+#[derive(Debug, Default)]
+struct Outcomes {
+    old: u32,
+    new: u32,
+    enrolled: u32,
+    not_enrolled: u32,
+}
+
+/// Cuts the power at `cuts` moments, every third of them in an enrollment.
+///
+/// # Errors
+/// The first cut after which the door was not healthy again.
+pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
+    let versions = [
+        field.variant("even", 1 << 20)?,
+        field.variant("odd", 1 << 20)?,
+    ];
+    let mut outcomes = Outcomes::default();
+    for cut in 0..cuts {
+        // The golden ratio's multiples: any number of moments is spread evenly.
+        let share = (f64::from(cut) * 0.618_033_988_75).fract();
+        let told = match cut % 3 {
+            2 => enrollment(field, cut, ENROLLMENT.mul_f64(share), &mut outcomes),
+            _ => {
+                let version = &versions[cut as usize % 2];
+                deployment(field, version, DEPLOYMENT.mul_f64(share), &mut outcomes)
+            }
+        };
+        let told = told.with_context(|| format!("cut {cut}, at {share:.3} of the time"))?;
+        println!("  cut {cut}: {told}");
+    }
+    println!("{cuts} cuts: {outcomes:?}");
+    Ok(())
+}
+
+fn deployment(
+    field: &mut Field,
+    version: &std::path::Path,
+    at: Duration,
+    outcomes: &mut Outcomes,
+) -> Result<String> {
+    let before = field.status()?["current"].clone();
+    let mut deployment = field.start(version)?;
+    thread::sleep(at);
+    field.machine.power_cut();
+    let took = back(field)?;
+    // Whoever deployed is told that the connection was lost, or was done before.
+    let _told = deployment.wait();
+    let status = field.status()?;
+    let fault = status["slots"].as_array().map_or(0, Vec::len);
+    ensure!(fault > 0, "{status}");
+    let moved = status["current"] != before;
+    match moved {
+        true => outcomes.new += 1,
+        false => outcomes.old += 1,
+    }
+    let word = if moved { "new" } else { "old" };
+    Ok(format!(
+        "{:.1} s into a deployment, the {word} one is in force {took:.0} s later",
+        at.as_secs_f64()
+    ))
+}
+
+fn enrollment(
+    field: &mut Field,
+    cut: u32,
+    at: Duration,
+    outcomes: &mut Outcomes,
+) -> Result<String> {
+    let subject = format!("person{cut}");
+    let mut enroll = field.machine.command(User::Pi, &field.enroll(&subject));
+    let enroll = enroll.stdout(Stdio::piped()).stderr(Stdio::null());
+    let enroll = enroll.spawn()?;
+    thread::sleep(at);
+    field.machine.power_cut();
+    let acknowledged = enroll.wait_with_output()?.status.success();
+    let took = back(field)?;
+    let list = "sudo -u facelatch /opt/facelatch/current/edge-runtime list --config /etc/facelatch/door.toml";
+    let enrolled = field.machine.ssh(list)?.contains(&subject);
+    ensure!(
+        enrolled || !acknowledged,
+        "{subject} was acknowledged and is gone"
+    );
+    match enrolled {
+        true => outcomes.enrolled += 1,
+        false => outcomes.not_enrolled += 1,
+    }
+    let word = if enrolled { "there" } else { "not there" };
+    Ok(format!(
+        "{:.1} s into an enrollment, the person is {word}, the door in force {took:.0} s later",
+        at.as_secs_f64()
+    ))
+}
+
+/// The power comes back; the seconds until the door serves and everything is settled.
+fn back(field: &mut Field) -> Result<f64> {
+    let start = Instant::now();
+    field.machine.power_on()?;
+    field.machine.wait_until_ready()?;
+    field.serves()?;
+    people_are_there(field)?;
+    Ok(start.elapsed().as_secs_f64())
+}
