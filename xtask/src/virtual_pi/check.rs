@@ -33,7 +33,7 @@ pub(super) enum Check {
 pub(super) fn run(named: &[Check], programs: Option<&Path>) -> Result<()> {
     let has = |check| named.is_empty() || named.contains(&check);
     if has(Check::Board) {
-        step("a board with Debian", || board(Image::ensure()?))?;
+        step("a board with Debian", || board(&Image::ensure()?))?;
     }
     if !has(Check::Arithmetic) && !has(Check::Pin) {
         return Ok(());
@@ -78,7 +78,7 @@ fn arithmetic(program: &Program) -> Result<()> {
 }
 
 /// The emulated machine does what tests of doors rely on.
-fn board(image: Image) -> Result<()> {
+fn board(image: &Image) -> Result<()> {
     let mut machine = Machine::boot(image, Options::default())?;
     println!(
         "ready after {:.0} s",

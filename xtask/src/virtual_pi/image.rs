@@ -26,7 +26,7 @@ const BYTES: u64 = 3_000_000_000;
 const EDITION: u32 = 1;
 
 /// A Debian for 64-bit Arm that starts in an emulated machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Image {
     folder: PathBuf,
 }
