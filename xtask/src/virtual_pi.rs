@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn boot() -> Result<()> {
-    let mut machine = Machine::boot(Image::ensure()?, Options::default())?;
+    let mut machine = Machine::boot(&Image::ensure()?, Options::default())?;
     let console = machine.folder().join("console.log");
     println!("booting; its console is {}", console.display());
     let took = machine.wait_until_ready()?;

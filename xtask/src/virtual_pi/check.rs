@@ -74,7 +74,7 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
     };
     let has = |check| named.contains(&check);
     if has(Check::Board) {
-        step("a board with Debian", || board(Image::ensure()?))?;
+        step("a board with Debian", || board(&Image::ensure()?))?;
     }
     if named == [Check::Board] {
         return Ok(());
@@ -147,7 +147,7 @@ fn arithmetic(program: &Program) -> Result<()> {
 }
 
 /// The emulated machine does what tests of doors rely on.
-fn board(image: Image) -> Result<()> {
+fn board(image: &Image) -> Result<()> {
     let mut machine = Machine::boot(image, Options::default())?;
     println!(
         "ready after {:.0} s",

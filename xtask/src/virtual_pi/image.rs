@@ -7,6 +7,7 @@ mod kernel;
 mod recipe;
 mod root;
 
+use super::scratch::Scratch;
 use crate::apt::{Apt, Machine};
 use crate::workspace;
 use crate::{disk, libtorch};
@@ -26,7 +27,7 @@ const BYTES: u64 = 3_000_000_000;
 const EDITION: u32 = 1;
 
 /// A Debian for 64-bit Arm that starts in an emulated machine.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Image {
     folder: PathBuf,
 }
@@ -116,9 +117,7 @@ fn name(apt: &Apt) -> Result<String> {
 fn make(apt: &Apt, cache: &Path, folder: &Path) -> Result<()> {
     let start = Instant::now();
     eprintln!("image of the virtual Pi in {}", folder.display());
-    let beside = tempfile::Builder::new()
-        .prefix("virtual-pi.")
-        .tempdir_in(cache)?;
+    let beside = Scratch::within(cache)?;
     let [work, image] = ["work", "image"].map(|name| beside.path().join(name));
     fs::create_dir(&image)?;
     fs::set_permissions(&image, fs::Permissions::from_mode(0o700))?;
@@ -130,7 +129,11 @@ fn make(apt: &Apt, cache: &Path, folder: &Path) -> Result<()> {
     kernel::initramfs(&work, &tree, &kernel, &image)?;
     root::settle(&tree, &image)?;
     make_disk(&tree, &image.join("disk"))?;
-    fs::rename(&image, folder).with_context(|| folder.display().to_string())?;
+    let moved = fs::rename(&image, folder);
+    // Another run may have been faster.
+    if !folder.is_dir() {
+        moved.with_context(|| folder.display().to_string())?;
+    }
     eprintln!("made in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }

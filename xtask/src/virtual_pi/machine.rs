@@ -22,6 +22,10 @@ pub(crate) struct Options {
     pub(crate) cores: u8,
     /// Memory in MiB.
     pub(crate) memory_mib: u32,
+    /// Whether time there is counted in instructions, a thousand million a second, and not by this
+    /// machine's clock. All that takes work there then takes as long by its clock however busy this
+    /// machine is, and longer by ours, so that a door keeps its times. Only one core of ours works.
+    pub(crate) counted_time: bool,
     /// How long it may take until it answers. Emulated, on a busy machine, all takes long.
     pub(crate) ready_within: Duration,
 }
@@ -31,6 +35,7 @@ impl Default for Options {
         Self {
             cores: 2,
             memory_mib: 1024,
+            counted_time: true,
             ready_within: Duration::from_secs(300),
         }
     }
@@ -51,7 +56,7 @@ impl Machine {
     ///
     /// # Errors
     /// If a tool is missing, or the emulator does not start.
-    pub(crate) fn boot(image: Image, options: Options) -> Result<Self> {
+    pub(crate) fn boot(image: &Image, options: Options) -> Result<Self> {
         super::tools::demand()?;
         let folder = Scratch::new()?;
         let mut copy = Command::new("cp");
@@ -60,7 +65,7 @@ impl Machine {
         let mut machine = Self {
             qemu: None,
             options,
-            image,
+            image: image.clone(),
             folder,
         };
         machine.power_on()?;
@@ -166,9 +171,9 @@ impl Machine {
         self.qemu.as_mut().context("the virtual Pi is off")
     }
 
-    fn arguments(&self) -> Vec<String> {
+    fn arguments(&self) -> Vec<(&str, String)> {
         let path = |path: PathBuf| path.to_string_lossy().into_owned();
-        let words = [
+        let mut words = vec![
             ("-M", "virt".into()),
             ("-cpu", "cortex-a72".into()),
             ("-smp", self.options.cores.to_string()),
@@ -189,9 +194,9 @@ impl Machine {
             ("-qtest", format!("unix:{TEST_PORT},server=on,wait=off")),
             ("-qtest-log", "/dev/null".into()),
         ];
-        let words = words.into_iter();
+        if self.options.counted_time {
+            words.push(qemu::counted_time());
+        }
         words
-            .flat_map(|(name, value)| [name.to_owned(), value])
-            .collect()
     }
 }

@@ -31,7 +31,7 @@ impl Qemu {
     ///
     /// # Errors
     /// If it does not start or ends at once; with what it complained of.
-    pub(super) fn start(folder: &Path, arguments: &[String]) -> Result<Self> {
+    pub(super) fn start(folder: &Path, arguments: &[(&str, String)]) -> Result<Self> {
         let socket = folder.join(CONTROL);
         // Left over by the emulator before, if that was killed.
         let _ = fs::remove_file(&socket);
@@ -40,7 +40,10 @@ impl Qemu {
         command.args(["-nodefaults", "-display", "none", "-no-reboot"]);
         command.args(["-serial", &format!("file:{CONSOLE}")]);
         command.args(["-qmp", &format!("unix:{CONTROL},server=on,wait=off")]);
-        command.args(arguments).current_dir(folder);
+        for (name, value) in arguments {
+            command.arg(name).arg(value);
+        }
+        command.current_dir(folder);
         // What is typed at this program's terminal does not reach it.
         command.process_group(0).stdin(Stdio::null());
         command.stdout(Stdio::null());
@@ -112,6 +115,12 @@ fn open(socket: &Path, mut ended: impl FnMut() -> bool) -> Result<Qmp> {
         thread::sleep(Duration::from_millis(20));
     }
     Qmp::connect(socket, OPENS_WITHIN)
+}
+
+/// Lets an emulator count time in instructions, a thousand million a second: however busy this
+/// machine is, programs there keep their times.
+pub(super) fn counted_time() -> (&'static str, String) {
+    ("-icount", "shift=0".into())
 }
 
 /// What a machine wrote to its console.

@@ -88,25 +88,20 @@ fn config() -> Result<String> {
     Ok(config.to_string())
 }
 
-fn arguments(image: &Image) -> Vec<String> {
+fn arguments(image: &Image) -> Vec<(&'static str, String)> {
     let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     // Without /dev/gpiomem rppal maps the registers through /dev/mem, which Debian's kernel guards
     // unless it is told not to.
     let words = "console=ttyAMA0,115200 quiet panic=-1 iomem=relaxed";
-    let words = [
+    vec![
         ("-M", "raspi3b".into()),
         ("-kernel", path(image.kernel())),
         ("-dtb", path(image.pi3_device_tree())),
         ("-initrd", INITRAMFS.into()),
         ("-append", words.into()),
-        // Time there is counted in instructions, a thousand million a second. However busy this
-        // machine is, the door there keeps its times: a frame that is old is not decided upon.
-        ("-icount", "shift=0".into()),
-    ];
-    let words = words.into_iter();
-    words
-        .flat_map(|(name, value)| [name.to_owned(), value])
-        .collect()
+        // A frame that is old is not decided upon.
+        qemu::counted_time(),
+    ]
 }
 
 /// Looks at the pin until the door has ended.

@@ -25,14 +25,23 @@ impl Scratch {
     /// # Errors
     /// If it cannot be made.
     pub(crate) fn new() -> Result<Self> {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// Makes one in a folder, for what will be renamed to lie there.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub(crate) fn within(parent: &Path) -> Result<Self> {
         LISTENING.call_once(|| {
             // Whoever listens already decides what happens.
             let _ = ctrlc::set_handler(end);
         });
         let mine = fs::Permissions::from_mode(0o700);
         let mut builder = tempfile::Builder::new();
-        let folder = builder.prefix("virtual-pi.").permissions(mine).tempdir();
-        let folder = folder.context("making a temporary folder")?;
+        builder.prefix("virtual-pi.").permissions(mine);
+        let folder = builder.tempdir_in(parent);
+        let folder = folder.with_context(|| format!("a folder in {}", parent.display()))?;
         folders().push(folder.path().into());
         Ok(Self { folder })
     }
