@@ -30,7 +30,7 @@ pub struct Parser {
 }
 
 /// All of them.
-pub const PARSERS: [Parser; 23] = [
+pub const PARSERS: [Parser; 25] = [
     // Files in an envelope: each is tried with its checksum made right as well.
     small("bundle", formats::bundle),
     small("record", formats::record),
@@ -39,6 +39,7 @@ pub const PARSERS: [Parser; 23] = [
     small("kept_crops", formats::kept_crops),
     small("sealed_transfer", formats::sealed_transfer),
     small("transfer", store::fuzzed::transfer),
+    small("release", formats::release),
     // What else lies in the store.
     small("seal", store::fuzzed::seal),
     small("log_entry", formats::log_entry),
@@ -48,6 +49,7 @@ pub const PARSERS: [Parser; 23] = [
     small("door_toml", texts::door_toml),
     small("landmarks_csv", texts::landmarks_csv),
     small("claims", texts::claims),
+    small("trusted_key", texts::trusted_key),
     small("http", http::fuzzed),
     // What a camera and a network give.
     large("photo", pictures::photo, 512 << 20),

@@ -97,12 +97,20 @@ impl TrustedKey {
     /// [`ReleaseFileError::Read`] or [`ReleaseFileError::Key`].
     pub fn read(path: &Path) -> Result<Self, ReleaseFileError> {
         let bytes = capped_file::read(path, MAX_KEY_LEN)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let key = VerifyingKey::from_public_key_pem(&text);
-        key.map(Self).map_err(|_| ReleaseFileError::Key {
+        Self::from_pem(&bytes).ok_or_else(|| ReleaseFileError::Key {
             path: path.into(),
             expected: "ed25519 public key (PEM)",
         })
+    }
+
+    pub(crate) fn from_pem(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        VerifyingKey::from_public_key_pem(text).ok().map(Self)
+    }
+
+    pub(crate) fn to_pem(&self) -> String {
+        let text = self.0.to_public_key_pem(LineEnding::LF);
+        text.expect("a key has an encoding")
     }
 
     /// Writes it.
@@ -110,9 +118,11 @@ impl TrustedKey {
     /// # Errors
     /// [`ReleaseFileError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), ReleaseFileError> {
-        let text = self.0.to_public_key_pem(LineEnding::LF);
-        let text = text.expect("a key has an encoding");
-        Ok(atomic_file::write(path, text.as_bytes(), Some(0o644))?)
+        Ok(atomic_file::write(
+            path,
+            self.to_pem().as_bytes(),
+            Some(0o644),
+        )?)
     }
 }
 

@@ -40,6 +40,26 @@ pub(super) struct Run {
     /// Load only a bundle that the release beside it names, which this key must have signed.
     #[arg(long, value_name = "FILE.PUB")]
     trusted_key: Option<PathBuf>,
+    /// Tell nothing of frames, and of nobody the name, as is right for a system's journal; the
+    /// sealed log tells.
+    #[arg(long)]
+    no_names: bool,
+}
+
+/// Switches the relay's current off, as a door does that ends.
+#[derive(Args)]
+pub(super) struct Lock {
+    /// The door's configuration.
+    #[arg(long, value_name = "DOOR.TOML")]
+    config: PathBuf,
+}
+
+impl Lock {
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let config = Config::read(&self.config)?;
+        door::open(&config.door)?.safe_state().enter();
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 impl Run {
@@ -78,6 +98,7 @@ impl Run {
         store.tend()?;
         let mut recorder = Recorder::start(store.clone())?;
         let left = keeper.safe_state();
+        let no_names = self.no_names;
         let mut reporter = None;
         let mut watchdog = Watchdog::default();
         let ran = (|| {
@@ -94,7 +115,7 @@ impl Run {
             })?;
             let watched = (keeper, watchdog.clone());
             self.look(config, &store, watched, stop, &mut |event| {
-                tell(event, &mut reporter, &mut recorder, out)
+                tell(event, &mut reporter, &mut recorder, (out, no_names))
             })
         })();
         if let Err(error) = ran.as_ref()
@@ -102,7 +123,7 @@ impl Run {
         {
             let reason = error.to_string();
             for event in left.told() {
-                let _ = tell(&event, &mut reporter, &mut recorder, out);
+                let _ = tell(&event, &mut reporter, &mut recorder, (out, no_names));
             }
             // The log that fails tells so itself.
             let _ = recorder.tell(&Event::Stopped { at_ms: 0, reason });
@@ -205,7 +226,7 @@ fn tell(
     event: &Event,
     reporter: &mut Option<Reporter>,
     recorder: &mut Recorder,
-    out: &Output,
+    (out, no_names): (&Output, bool),
 ) -> io::Result<()> {
     let mut events = Vec::new();
     if let Some(reporter) = reporter {
@@ -213,9 +234,14 @@ fn tell(
         events = reporter.faults();
     }
     // Each to both, whatever becomes of the one before.
-    let told = events.iter().chain([event]).map(|event| {
+    let told = events.iter().chain([event]).map(|event: &Event| {
         let logged = recorder.tell(event);
-        out.line(event).and(logged)
+        let nameless = no_names.then(|| event.nameless());
+        let told = match &nameless {
+            None => Some(event),
+            Some(nameless) => nameless.as_ref(),
+        };
+        told.map_or(Ok(()), |told| out.line(told)).and(logged)
     });
     told.fold(Ok(()), Result::and)
 }

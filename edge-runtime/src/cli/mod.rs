@@ -72,6 +72,8 @@ enum Command {
     Try(trial::Try),
     /// Run the door.
     Run(door::Run),
+    /// Switch the relay's current off, after a door that was killed.
+    Lock(door::Lock),
     /// Make the keys of releases, sign releases, show them.
     #[command(subcommand)]
     Release(release::Release),
@@ -112,6 +114,7 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
         Command::Select(command) => command.run(&out),
         Command::Try(command) => command.run(&out),
         Command::Run(command) => command.run(&out),
+        Command::Lock(command) => command.run(),
         Command::Release(command) => command.run(&out),
         Command::Device(command) => command.run(&out),
     };

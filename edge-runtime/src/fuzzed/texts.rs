@@ -3,6 +3,7 @@
 use crate::claim::lines::{self, MAX_LEN};
 use crate::config::Config;
 use crate::landmarks::{HEADER, LandmarkTable};
+use crate::release::TrustedKey;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -72,4 +73,13 @@ impl Read for Pieces<'_> {
         let len = self.1.min(to.len());
         self.0.read(&mut to[..len])
     }
+}
+
+/// The key that releases must be signed with, PEM.
+pub(super) fn trusted_key(bytes: &[u8]) -> bool {
+    let Some(key) = TrustedKey::from_pem(bytes) else {
+        return false;
+    };
+    assert!(TrustedKey::from_pem(key.to_pem().as_bytes()).as_ref() == Some(&key));
+    true
 }

@@ -95,9 +95,9 @@ macro_rules! parsers {
 }
 
 parsers! {
-    bundle record store_key transfer_key kept_crops sealed_transfer transfer
+    bundle record store_key transfer_key kept_crops sealed_transfer transfer release
     seal log_entry log_chain store
-    door_toml landmarks_csv claims http
+    door_toml landmarks_csv claims trusted_key http
     photo mjpeg jpeg yuyv face detections
     weights network
 }

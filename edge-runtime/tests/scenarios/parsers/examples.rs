@@ -5,7 +5,9 @@ use crate::bad_input;
 use crate::bundles::{input, manifest};
 use crate::onnx::{self, Weights};
 use crate::settings;
+use ed25519_dalek::SigningKey;
 use edge_runtime::landmarks::HEADER;
+use edge_runtime::release::ReleaseKey;
 use edge_runtime::store::{KEY_FILE, Settings, Store};
 use serde_bytes::ByteBuf;
 use shared::align::{AlignTemplate, AlignedFace, Landmarks, Point};
@@ -19,6 +21,7 @@ use shared::embedding::Embedding;
 use shared::enrollment::EnrollmentRecord;
 use shared::envelope::{self, Kind};
 use shared::preprocess::PixelOrder;
+use shared::release::{Release, SignedRelease};
 use shared::store::{KeptCrops, KeyFile, Transfer, Traveler};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -48,6 +51,8 @@ pub(super) fn of(name: &str) -> Examples {
             )
         }
         "transfer" => (transfers(), 1),
+        "release" => (vec![release()], 1),
+        "trusted_key" => (vec![trusted_key()], 1),
         "seal" => (vec![vec![0; 50]], 1),
         "log_entry" => (log().0, 1),
         "log_chain" => (log().1, 1),
@@ -86,6 +91,30 @@ pub(super) fn of(name: &str) -> Examples {
         slower,
         repair,
     }
+}
+
+/// As the parser's key signs it.
+fn release() -> Vec<u8> {
+    let release = Release {
+        counter: 1_790_000_000,
+        version: "0.1.0".into(),
+        architecture: "aarch64".into(),
+        runtime: Digest([1; 32]),
+        bundles: vec![Digest([2; 32]); 3],
+    };
+    let key = SigningKey::from_bytes(&[7; 32]);
+    SignedRelease::sign(&release, &key)
+        .unwrap()
+        .encode()
+        .unwrap()
+}
+
+fn trusted_key() -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("release.pub");
+    let key = ReleaseKey::generate().unwrap();
+    key.trusted().write(&path).unwrap();
+    fs::read(path).unwrap()
 }
 
 fn embedding(len: usize) -> Embedding {

@@ -1,7 +1,9 @@
 //! Every input channel for every output channel.
 
 use super::{BLOCK, LANES, Layer, finish};
-use fearless_simd::{Level, f32x16, prelude::*};
+#[cfg(target_arch = "x86_64")]
+use fearless_simd::Level;
+use fearless_simd::{f32x16, prelude::*};
 
 /// Weights that take more than this are read once, the pixels many times; about a quarter of a
 /// second-level cache, in numbers.
