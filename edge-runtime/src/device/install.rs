@@ -11,7 +11,7 @@ use crate::release::{self, TrustedKey};
 use shared::release::Release;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 const MAX_CONFIG_LEN: u64 = 1 << 20;
@@ -170,9 +170,6 @@ impl Device {
         ] {
             atomic_file::write(&folder.join(name), bytes, Some(mode))?;
         }
-        // The door's group reads it. Who may not give it away is the door's user.
-        let group = fs::metadata(self.state()).map(|state| state.gid()).ok();
-        let _mine = chown(folder.join(CONFIG), None, group);
         Ok(())
     }
 

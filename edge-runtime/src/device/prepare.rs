@@ -7,6 +7,8 @@ use crate::atomic_file;
 use crate::capped_file;
 use crate::config::{Config, ConfigError};
 use shared::release::Release;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -25,6 +27,10 @@ impl Device {
         release: &Release,
         service: &dyn Service,
     ) -> Result<(), DeviceError> {
+        // The configuration is read by the door's group, which has the people's folder by now. Who
+        // may not give it away is the door's user.
+        let group = fs::metadata(self.state()).map(|state| state.gid()).ok();
+        let _mine = chown(self.slot(slot).join(CONFIG), None, group);
         let mut command = service.as_door(&self.slot(slot).join(RUNTIME));
         command.args(["device", "prepare", "--slot", slot.name()]);
         command.args(["--people", &people.to_string()]);

@@ -20,9 +20,11 @@ for tool in flock setpriv sha256sum stat systemd-sysusers chown df; do
 done
 # `test` asks the system, which says no for everybody where a file system is read-only.
 [ "$root" != no ] && as_root sh -c '
-    for folder in /opt /opt/facelatch /etc /var/lib; do [ ! -e "$folder" ] || [ -w "$folder" ] || exit 1; done' && say writable yes
-# In kilobytes.
-say free "$(df -Pk /opt | awk 'NR==2{print $4}')"
+    for folder in / /opt /opt/facelatch /etc /var/lib; do [ ! -e "$folder" ] || [ -w "$folder" ] || exit 1; done' && say writable yes
+# In kilobytes; what is not there yet will be where its parent is.
+opt=/opt
+[ -d "$opt" ] || opt=/
+say free "$(df -Pk "$opt" | awk 'NR==2{print $4}')"
 say state_free "$(df -Pk /var/lib | awk 'NR==2{print $4}')"
 for device in /dev/gpiochip* /dev/gpiomem* /dev/video* /dev/ttyUSB* /dev/ttyACM* /dev/serial*; do
     [ -e "$device" ] && say device "$device"
