@@ -40,5 +40,7 @@ pub(crate) fn make(runtime: &Path, out: &Path) -> Result<()> {
         made.with_context(|| folder.display().to_string())?;
     }
     let mut keys = Command::new(runtime);
-    workspace::run(keys.args(["release", "keys", "--out"]).arg(out))
+    let keys = keys.args(["release", "keys", "--out"]).arg(out);
+    // Standard output is what a deployment came to.
+    workspace::run(keys.stdout(std::io::stderr()))
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that CI runs.
 
 use crate::workspace::{self, cargo};
-use crate::{demo, python, setup, trial};
+use crate::{demo, python, setup, trial, virtual_pi};
 use anyhow::Result;
 use std::process::Command;
 use std::time::Instant;
@@ -16,7 +16,7 @@ enum Outcome {
 
 /// In the order of what fails soonest. Every build takes the whole workspace, so that shared
 /// dependencies keep one set of features and are compiled once.
-const STEPS: [(&str, Step); 10] = [
+const STEPS: [(&str, Step); 11] = [
     ("setup", || passed(setup::run(&setup::Args::with_python()))),
     ("format", || {
         run_step(&mut cargo(["fmt", "--all", "--check"]))
@@ -42,6 +42,7 @@ const STEPS: [(&str, Step); 10] = [
         run_step(cargo(["check"]).env("LIBTORCH", "/nonexistent"))
     }),
     ("licenses and sources", licenses),
+    ("a deployment to an emulated Pi", emulated_pi),
     ("demo", || passed(demo::run(&demo::Args::checked()))),
 ];
 
@@ -155,6 +156,18 @@ fn page() -> Result<Outcome> {
     browse.arg(programs.join("edge-runtime"));
     browse.arg(bundle);
     run_step(browse.arg(people.path()).arg(chromium))
+}
+
+/// Arithmetic of the door's program for a Pi, one deployment, one pin, one bad update.
+fn emulated_pi() -> Result<Outcome> {
+    if virtual_pi::lacks_tools() {
+        return Ok(Outcome::Skipped(
+            "QEMU or a tool around it is missing: `cargo xtask virtual-pi` names the packages",
+        ));
+    }
+    passed(virtual_pi::run(&virtual_pi::Args::short(
+        workspace::build()?
+    )))
 }
 
 fn licenses() -> Result<Outcome> {

@@ -47,6 +47,24 @@ pub(crate) struct Args {
     programs: Option<PathBuf>,
 }
 
+impl Args {
+    /// What is usual, with programs that are built already.
+    pub(crate) fn short(programs: PathBuf) -> Self {
+        Self {
+            checks: Vec::new(),
+            full: false,
+            cuts: 0,
+            boot: false,
+            programs: Some(programs),
+        }
+    }
+}
+
+/// Whether something is missing that every check needs.
+pub(crate) fn lacks_tools() -> bool {
+    tools::demand().and_then(|()| tools::demand_user()).is_err()
+}
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     tools::demand()?;
     if args.boot {

@@ -25,7 +25,8 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            healthy: Duration::from_secs(10),
+            // Longer than the unit's watchdog: a door without a picture is not healthy.
+            healthy: Duration::from_secs(35),
             within: Duration::from_secs(180),
             restarts: 4,
         }
@@ -183,7 +184,11 @@ mod tests {
         ];
         for (steps, expected) in rows {
             let mut watch = Watch {
-                patience: Patience::default(),
+                patience: Patience {
+                    healthy: Duration::from_secs(10),
+                    within: Duration::from_secs(WITHIN),
+                    restarts: 4,
+                },
                 up: None,
             };
             let last = steps.len() - 1;

@@ -90,6 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_door_is_healthy_when_it_has_outlived_the_watchdog() {
+        let (_, unit) = FILES[0];
+        let line = unit.lines().find_map(|l| l.strip_prefix("WatchdogSec="));
+        let seconds: u64 = line.unwrap().trim_end_matches('s').parse().unwrap();
+        let healthy = super::super::Patience::default().healthy.as_secs();
+        assert!(healthy > seconds, "{healthy} {seconds}");
+    }
+
+    #[test]
     fn units_are_written_once_and_mended() {
         let root = tempfile::tempdir().unwrap();
         let unit = root.path().join(FILES[0].0);

@@ -3,7 +3,7 @@
 use super::image::Image;
 use super::lines::Level;
 use super::machine::{Machine, Options};
-use super::people::People;
+use super::people::{People, STRANGE};
 use super::scratch::Scratch;
 use super::{HOST, ssh::User};
 use crate::cross::Program;
@@ -14,14 +14,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use toml_edit::value;
 
 /// The lock's line on the board, and the exit button's.
 pub(super) const LOCK: u8 = 3;
 pub(super) const BUTTON: u8 = 5;
-/// The visits, so many times, are what the camera sees until it begins again.
-const ROUNDS: usize = 8;
+/// A visitor's pictures, so many times, are what the camera sees until the door begins again.
+const ROUNDS: usize = 15;
 const FRAMES_PER_SECOND: f64 = 0.25;
 /// For whatever an emulated door needs on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
@@ -40,13 +40,8 @@ pub(super) struct Field {
 impl Field {
     /// A board with pictures for its camera and for an enrollment, and nothing deployed yet.
     pub(super) fn prepare(program: &Program, people: &People, programs: &Path) -> Result<Self> {
-        // A clock that falls behind ours is a fault that deployments find.
-        let options = Options {
-            counted_time: false,
-            ..Options::default()
-        };
         let mut field = Self {
-            machine: Machine::boot(&Image::ensure()?, options)?,
+            machine: Machine::boot(&Image::ensure()?, Options::default())?,
             folder: Scratch::new()?,
             program: program.path.clone(),
             programs: programs.into(),
@@ -55,11 +50,19 @@ impl Field {
         let pictures = field.path("pictures");
         people.enrollment(&pictures.join("enrollment"))?;
         people.visits(&pictures.join("visits"))?;
-        repeat(&pictures.join("visits"), &pictures.join("camera"))?;
+        repeat(&pictures.join("visits"), &pictures, Visitor::Known)?;
+        repeat(&pictures.join("visits"), &pictures, Visitor::Stranger)?;
         let took = field.machine.wait_until_ready()?;
         println!("board ready after {:.0} s", took.as_secs_f64());
         field.send(&pictures)?;
+        field.show(Visitor::Known)?;
         Ok(field)
+    }
+
+    /// Who stands before the camera from now on; the door must begin again to look there.
+    pub(super) fn show(&self, visitor: Visitor) -> Result<()> {
+        let line = format!("sudo ln -sfn {} /srv/pictures/camera", visitor.folder());
+        self.machine.ssh(&line).map(drop)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -128,8 +131,16 @@ impl Field {
         Ok(xtask)
     }
 
+    /// The board's clock falls behind ours, which is a fault that deployments find.
+    pub(super) fn set_clock(&self) -> Result<()> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let set = format!("sudo date --set=@{}", now.as_secs());
+        self.machine.ssh(&set).map(drop)
+    }
+
     /// Deploys; without `config` the one on the device goes on.
     pub(super) fn deployment(&self, runtime: &Path, config: Option<&Path>) -> Result<Command> {
+        self.set_clock()?;
         let mut xtask = self.delivery(HOST, "release.key")?;
         xtask.arg("--runtime").arg(runtime);
         if let Some(config) = config {
@@ -230,15 +241,36 @@ fn config() -> Result<String> {
     Ok(config.to_string())
 }
 
-/// The pictures of a folder, again and again.
-fn repeat(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
+/// Who stands before the camera.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Visitor {
+    Known,
+    Stranger,
+}
+
+impl Visitor {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Stranger => "stranger",
+        }
+    }
+}
+
+/// The pictures of one of the two in a folder of visits, again and again.
+fn repeat(from: &Path, to: &Path, visitor: Visitor) -> Result<()> {
+    let to = to.join(visitor.folder());
+    fs::create_dir_all(&to)?;
     let table = fs::read_to_string(from.join("landmarks.csv"))?;
     let mut lines = table.lines();
     let mut repeated = format!("{}\n", lines.next().unwrap_or_default());
-    let rows: Vec<&str> = lines.collect();
+    let (stranger, known): (Vec<_>, Vec<_>) = lines.enumerate().partition(|(i, _)| *i < STRANGE);
+    let rows = match visitor {
+        Visitor::Known => known,
+        Visitor::Stranger => stranger,
+    };
     for round in 0..ROUNDS {
-        for row in &rows {
+        for (_, row) in &rows {
             let (name, rest) = row.split_once(',').context("a row has columns")?;
             fs::copy(from.join(name), to.join(format!("{round}-{name}")))?;
             repeated += &format!("{round}-{name},{rest}\n");

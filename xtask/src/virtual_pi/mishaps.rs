@@ -117,12 +117,10 @@ fn other_processor(field: &Field) -> Result<()> {
 
 fn old_clock(field: &Field) -> Result<()> {
     let next = field.variant("clock", 0)?;
-    field.machine.ssh("sudo date -s @100")?;
-    let outcome = refused(field.deployment(&next, None)?, "its clock is");
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    field
-        .machine
-        .ssh(&format!("sudo date -s @{}", now.as_secs()))?;
+    let deployment = field.deployment(&next, None)?;
+    field.machine.ssh("sudo date --set=@100")?;
+    let outcome = refused(deployment, "its clock is");
+    field.set_clock()?;
     outcome
 }
 

@@ -12,7 +12,7 @@ const SEED: &str = "1";
 const FIRST_PERSON: &str = "100004";
 const PICTURES: usize = 8;
 /// Of the stranger's pictures, those that the camera sees: as many as must agree, and one more.
-const STRANGE: usize = 4;
+pub(super) const STRANGE: usize = 4;
 /// Of the pictures, those that the person is enrolled with.
 const ENROLLMENT: usize = 3;
 
