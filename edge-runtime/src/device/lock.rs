@@ -3,11 +3,31 @@
 use super::{Device, DeviceError};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const LOOKS_EVERY: Duration = Duration::from_millis(50);
 
 /// Held until it is dropped, or the process ends.
 pub(super) struct Lock(#[allow(dead_code, reason = "the lock lives as long as the file")] File);
 
 impl Device {
+    /// The same, and waits for whoever holds it.
+    ///
+    /// # Errors
+    /// As [`Device::lock`], but only when so much time has passed.
+    pub(super) fn lock_within(&self, owner: &str, wait: Duration) -> Result<Lock, DeviceError> {
+        let began = Instant::now();
+        loop {
+            match self.lock(owner) {
+                Err(DeviceError::Busy { .. }) if began.elapsed() < wait => {
+                    thread::sleep(LOOKS_EVERY);
+                }
+                locked => return locked,
+            }
+        }
+    }
+
     /// Takes the lock for `owner`.
     ///
     /// # Errors

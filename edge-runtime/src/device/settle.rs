@@ -84,7 +84,9 @@ impl Device {
     /// # Errors
     /// [`DeviceError::FirstUnhealthy`] where there is nothing to put back, or another.
     pub fn settle(&self, service: &dyn Service) -> Result<Option<Verdict>, DeviceError> {
-        let _lock = self.lock("the service that settles deployments")?;
+        // Whoever starts the service holds it for a moment longer.
+        let wait = service.patience().within;
+        let _lock = self.lock_within("the service that settles deployments", wait)?;
         if self.follow(Link::Current) == self.follow(Link::Settled) {
             service.set_up(self)?;
             return Ok(None);

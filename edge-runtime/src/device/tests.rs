@@ -11,6 +11,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
 /// A script that was just written cannot be started while another thread's child holds it open.
@@ -61,6 +62,7 @@ impl Service for Played {
     fn patience(&self) -> Patience {
         Patience {
             healthy: Duration::ZERO,
+            within: Duration::from_millis(300),
             ..Patience::default()
         }
     }
@@ -387,7 +389,7 @@ fn the_slot_before_comes_back_whole_or_not_at_all() {
 fn one_changes_a_device_at_a_time_and_others_are_told_who() {
     let stage = Stage::new();
     stage.deploy(5, "five", Some(CONFIG)).unwrap();
-    let _held = stage.device.lock("ada from her desk").unwrap();
+    let held = stage.device.lock("ada from her desk").unwrap();
     let busy = [
         stage.install(&stage.delivery(6, "six", None)).map(drop),
         stage.device.settle(&stage.service).map(drop),
@@ -399,6 +401,18 @@ fn one_changes_a_device_at_a_time_and_others_are_told_who() {
         assert!(error.contains("ada from her desk"), "{error}");
     }
     assert_eq!(stage.in_force().unwrap().0, "five");
+    // Whoever settles waits for the one who had it start.
+    let device = stage.device.clone();
+    let settling = thread::spawn(move || {
+        let service = Played {
+            device: device.clone(),
+            told: RefCell::default(),
+        };
+        device.settle(&service)
+    });
+    thread::sleep(Duration::from_millis(100));
+    drop(held);
+    assert_eq!(settling.join().unwrap().unwrap(), None);
 }
 
 #[test]

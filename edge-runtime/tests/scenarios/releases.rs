@@ -40,7 +40,7 @@ fn sign(scene: &Scene, counter: u64) {
 
 fn install(scene: &Scene, more: &str) -> Said {
     let words = format!(
-        "device install --root device --release release --runtime {PROGRAM} --bundle model.bundle --key release.pub --by ada{more}"
+        "device install --root device --release release --runtime {PROGRAM} --bundle model.bundle --key release.pub --by grace{more}"
     );
     call(scene, &words)
 }
@@ -80,7 +80,13 @@ fn a_signed_release_is_installed_and_run() {
     assert_eq!(told.unwrap()["release"], 5);
     assert!(ran.iter().any(|event| event["event"] == "released"));
     let log = call(&scene, "audit --config device/etc/facelatch/door.toml").lines;
-    assert!(log.concat().contains("deployed by ada"), "{log:?}");
+    assert!(log.concat().contains("deployed by grace"), "{log:?}");
+
+    let told = done(call(&scene, &format!("{RUN} --no-names")))
+        .lines
+        .concat();
+    assert!(told.contains("\"event\":\"released\"") && !told.contains("ada"));
+    assert!(!told.contains("\"event\":\"frame\""));
 
     // The people are there after the next one, and after going back.
     sign(&scene, 6);

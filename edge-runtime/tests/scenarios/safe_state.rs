@@ -96,3 +96,19 @@ fn the_exit_button_works_though_the_loop_hangs() {
     let held = times[2] - times[1];
     assert!((300..1300).contains(&held), "{held}");
 }
+
+#[test]
+fn a_door_that_was_killed_is_switched_off_after_it() {
+    let scene = scene_with_frames(&[], &["eve"; 60]);
+    simulate(&scene, "hold_ms = 60000");
+    scene.configure("frames_per_second = 0", "frames_per_second = 5");
+    let door = Running::start(&scene, Stdio::null(), &[]);
+    door.wait_for(&["low"]);
+    thread::sleep(Duration::from_secs(1));
+    door.set("exit_button", "low");
+    door.wait_for(&["low", "high"]);
+    door.signal("KILL");
+    let said = call(&scene, "lock --config door.toml");
+    assert_eq!(said.status, 0, "{}", said.errors);
+    assert_eq!(door.levels().last().unwrap(), "low");
+}
