@@ -73,6 +73,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         check::run(&check::Plan {
             named: &args.checks,
             full: args.full,
+            // What is named is meant as a whole.
+            all: args.full || !args.checks.is_empty(),
             cuts: args.cuts,
             programs: args.programs.as_deref(),
         })

@@ -55,6 +55,8 @@ pub(super) struct Plan<'a> {
     pub(super) named: &'a [Check],
     /// Everything is usual.
     pub(super) full: bool,
+    /// All of a check.
+    pub(super) all: bool,
     /// How often the power is cut.
     pub(super) cuts: u32,
     /// Where a `host-trainer` is that need not be built.
@@ -103,7 +105,7 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
             Field::prepare(&program, &people, &programs)
         })?;
         // The others need a door that is deployed.
-        step("a deployment", || deployment::short(&mut field))?;
+        step("a deployment", || deployment::run(&mut field, plan.all))?;
         if has(Check::Mishaps) {
             step("mishaps", || mishaps::all(&field))?;
         }
