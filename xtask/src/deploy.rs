@@ -61,8 +61,7 @@ pub(crate) struct Args {
 pub(crate) struct On {
     /// `user@host` as ssh knows it, or `sim:DIR`, which lays DIR out as a device's file system
     targets: Vec<String>,
-    /// A file with hosts: [[host]], target = "pi@front-door", and if they differ bundle, config,
-    /// people
+    /// A file that names doors and what differs for each; docs/deploy.md shows one
     #[arg(long, value_name = "HOSTS.TOML")]
     hosts: Option<PathBuf>,
     /// In the place of your own configuration of ssh
