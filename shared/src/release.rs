@@ -1,7 +1,7 @@
 //! A release: which program and which bundle a door may load, signed with ed25519 (RFC 8032).
 //!
-//! What is signed is [`CONTEXT`] and the postcard bytes of the [`Release`], so that a signature
-//! made for anything else means nothing here.
+//! What is signed is a line that says so and the postcard bytes of the [`Release`]: a signature made
+//! for anything else means nothing here.
 
 use crate::canonical;
 use crate::digest::Digest;
