@@ -7,6 +7,7 @@ mod parcel;
 mod preflight;
 mod simulated;
 mod ssh;
+mod status;
 mod upload;
 
 pub(crate) use device::Delivery;

@@ -16,6 +16,7 @@ mod scratch;
 mod ssh;
 mod tools;
 mod user;
+mod visitor;
 
 use anyhow::Result;
 use image::Image;

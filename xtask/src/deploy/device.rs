@@ -4,22 +4,19 @@ use super::parcel::{Parcel, Workshop, digest};
 use super::preflight::{Found, Needs};
 use super::simulated::Door;
 use super::ssh::{Ssh, quoted};
+use super::status::{Status, settled};
 use super::upload;
 use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The program in force on a device.
-const CURRENT: &str = "/opt/facelatch/current/edge-runtime";
+pub(super) const CURRENT: &str = "/opt/facelatch/current/edge-runtime";
 /// No program of ours is larger; it is built when the device is known to be ready.
 const PROGRAM_BYTES: u64 = 32 << 20;
-/// Longer than the device itself waits for a door to be healthy, and to be back.
-const SETTLES_WITHIN: Duration = Duration::from_secs(420);
 
 /// What is to be delivered.
 pub(crate) struct Delivery {
@@ -34,26 +31,6 @@ pub(crate) struct Delivery {
 pub(super) enum Device {
     Simulated(Door),
     Remote(Box<Ssh>),
-}
-
-/// What a device says of its slots.
-#[derive(Debug, Default, Deserialize)]
-struct Status {
-    current: String,
-    settled: Option<String>,
-    outcome: Option<String>,
-    slots: Vec<Slot>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Slot {
-    slot: String,
-    counter: Option<u64>,
-    runtime: Option<String>,
-    bundle: Option<String>,
-    config: Option<String>,
-    fault: Option<String>,
 }
 
 /// Who deploys, as the door's log tells it.
@@ -133,10 +110,10 @@ fn deploy(ssh: &mut Ssh, delivery: &Delivery, workshop: &Workshop) -> Result<Str
     );
     let parcel = workshop.pack(&found.architecture, &delivery.bundle)?;
     let before = match found.installed {
-        true => status(ssh)?,
+        true => Status::of(ssh)?,
         false => Status::default(),
     };
-    if before.is(&parcel, delivery)? {
+    if before.is(&parcel, delivery.config.as_deref())? {
         let seconds = start.elapsed().as_secs_f64();
         return Ok(format!(
             "unchanged: all of it is in force there, nothing was sent, {seconds:.1} s"
@@ -153,7 +130,7 @@ fn deploy(ssh: &mut Ssh, delivery: &Delivery, workshop: &Workshop) -> Result<Str
     let _held = hold(ssh)?;
     let sent = send(ssh, &parcel, delivery)?;
     ssh.root(&install(&sent.paths, delivery, found.installed))
-        .context("nothing was changed on the device")?;
+        .context("installing")?;
     let told = settled(ssh)?;
     upload::prune(ssh, &sent.paths)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -235,59 +212,6 @@ fn install(paths: &[String], delivery: &Delivery, installed: bool) -> String {
         line += " --allow-older";
     }
     line
-}
-
-fn status(ssh: &Ssh) -> Result<Status> {
-    let told = ssh.root(&format!("{CURRENT} --json device status"))?;
-    serde_json::from_str(&told).context("what the device said of its slots")
-}
-
-/// Waits until the device has made up its mind.
-fn settled(ssh: &Ssh) -> Result<String> {
-    let start = Instant::now();
-    loop {
-        let status = status(ssh).context(
-            "the device goes on by itself, and goes back if the door is not healthy; `cargo xtask deploy status` tells how it ended",
-        )?;
-        let outcome = status.outcome.clone().unwrap_or_default();
-        if status.settled.as_ref() == Some(&status.current) && !outcome.is_empty() {
-            ensure!(
-                outcome.starts_with(&status.current),
-                "{outcome}; {} is in force as before",
-                status.current
-            );
-            let number = status.current().and_then(|slot| slot.counter);
-            return Ok(format!("release {} in {outcome}", number.unwrap_or(0)));
-        }
-        ensure!(
-            start.elapsed() < SETTLES_WITHIN,
-            "the device has not made up its mind for {} s; see `cargo xtask deploy status`, and there `journalctl -u facelatch-settle`",
-            SETTLES_WITHIN.as_secs()
-        );
-        thread::sleep(Duration::from_secs(1));
-    }
-}
-
-impl Status {
-    fn current(&self) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.slot == self.current)
-    }
-
-    /// Whether what is in force, and settled, is just that.
-    fn is(&self, parcel: &Parcel, delivery: &Delivery) -> Result<bool> {
-        let Some(slot) = self.current() else {
-            return Ok(false);
-        };
-        let config = match &delivery.config {
-            None => true,
-            Some(config) => slot.config.as_ref() == Some(&digest(config)?),
-        };
-        Ok(config
-            && self.settled.as_ref() == Some(&self.current)
-            && slot.fault.is_none()
-            && slot.runtime.as_ref() == Some(&parcel.digests.runtime)
-            && slot.bundle.as_ref() == parcel.digests.bundles.first())
-    }
 }
 
 #[cfg(test)]

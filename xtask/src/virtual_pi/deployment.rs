@@ -1,7 +1,8 @@
 //! A deployment to an emulated Pi, the door that runs there, and a bad update.
 
-use super::field::{BUTTON, Field, LOCK, Visitor, done, refused};
+use super::field::{BUTTON, Field, LOCK, done, refused};
 use super::lines::Level;
+use super::visitor::Visitor;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::thread;

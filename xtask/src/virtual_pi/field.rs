@@ -3,8 +3,9 @@
 use super::image::Image;
 use super::lines::Level;
 use super::machine::{Machine, Options};
-use super::people::{People, STRANGE};
+use super::people::People;
 use super::scratch::Scratch;
+use super::visitor::{self, Visitor};
 use super::{HOST, ssh::User};
 use crate::cross::Program;
 use crate::deploy::door_config;
@@ -20,8 +21,6 @@ use toml_edit::value;
 /// The lock's line on the board, and the exit button's.
 pub(super) const LOCK: u8 = 3;
 pub(super) const BUTTON: u8 = 5;
-/// A visitor's pictures, so many times, are what the camera sees until the door begins again.
-const ROUNDS: usize = 15;
 const FRAMES_PER_SECOND: f64 = 0.25;
 /// For whatever an emulated door needs on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
@@ -50,8 +49,8 @@ impl Field {
         let pictures = field.path("pictures");
         people.enrollment(&pictures.join("enrollment"))?;
         people.visits(&pictures.join("visits"))?;
-        repeat(&pictures.join("visits"), &pictures, Visitor::Known)?;
-        repeat(&pictures.join("visits"), &pictures, Visitor::Stranger)?;
+        visitor::repeat(&pictures.join("visits"), &pictures, Visitor::Known)?;
+        visitor::repeat(&pictures.join("visits"), &pictures, Visitor::Stranger)?;
         let took = field.machine.wait_until_ready()?;
         println!("board ready after {:.0} s", took.as_secs_f64());
         field.send(&pictures)?;
@@ -239,44 +238,6 @@ fn config() -> Result<String> {
     // The board's chip has no resistors.
     button["pull"] = value("none");
     Ok(config.to_string())
-}
-
-/// Who stands before the camera.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Visitor {
-    Known,
-    Stranger,
-}
-
-impl Visitor {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Known => "known",
-            Self::Stranger => "stranger",
-        }
-    }
-}
-
-/// The pictures of one of the two in a folder of visits, again and again.
-fn repeat(from: &Path, to: &Path, visitor: Visitor) -> Result<()> {
-    let to = to.join(visitor.folder());
-    fs::create_dir_all(&to)?;
-    let table = fs::read_to_string(from.join("landmarks.csv"))?;
-    let mut lines = table.lines();
-    let mut repeated = format!("{}\n", lines.next().unwrap_or_default());
-    let (stranger, known): (Vec<_>, Vec<_>) = lines.enumerate().partition(|(i, _)| *i < STRANGE);
-    let rows = match visitor {
-        Visitor::Known => known,
-        Visitor::Stranger => stranger,
-    };
-    for round in 0..ROUNDS {
-        for (_, row) in &rows {
-            let (name, rest) = row.split_once(',').context("a row has columns")?;
-            fs::copy(from.join(name), to.join(format!("{round}-{name}")))?;
-            repeated += &format!("{round}-{name},{rest}\n");
-        }
-    }
-    Ok(fs::write(to.join("landmarks.csv"), repeated)?)
 }
 
 /// What a command said that did what it should.
