@@ -112,6 +112,9 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
         if has(Check::Power) {
             step("power cuts", || power::cuts(&mut field, plan.cuts))?;
         }
+        if plan.all {
+            step("uninstalling", || deployment::uninstall(&field))?;
+        }
     }
     if has(Check::Pin) {
         step("pin 17 of a Pi 3", || pin(&program, &people))?;

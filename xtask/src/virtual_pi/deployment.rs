@@ -145,6 +145,23 @@ fn bad_update(field: &Field) -> Result<()> {
     Ok(())
 }
 
+/// Nothing is left but the people.
+///
+/// # Errors
+/// If something is, or they are not.
+pub(super) fn uninstall(field: &Field) -> Result<()> {
+    let said = done(field.xtask(&["uninstall"], super::HOST, None)?.output()?)?;
+    ensure!(said.contains("/var/lib/facelatch"), "{said}");
+    let left = "sudo find / -xdev -name '*facelatch*' -not -path '/proc/*' | sort";
+    let left = field.machine.ssh(left)?;
+    ensure!(left.trim() == "/var/lib/facelatch", "left: {left}");
+    field
+        .machine
+        .ssh("sudo test -e /var/lib/facelatch/store && ! systemctl is-active facelatch")?;
+    println!("uninstalled: {said}");
+    Ok(())
+}
+
 /// The person is enrolled, and the log is whole.
 pub(super) fn people_are_there(field: &Field) -> Result<()> {
     let door = "sudo -u facelatch /opt/facelatch/current/edge-runtime";
