@@ -114,7 +114,8 @@ impl Field {
         target: &str,
         ssh: Option<&Path>,
     ) -> Result<Command> {
-        let mut xtask = Command::new(std::env::current_exe()?);
+        // By this name, for its file may have been built anew since it was started.
+        let mut xtask = Command::new("/proc/self/exe");
         xtask.arg("deploy").args(words).arg(target);
         let own = self.machine.ssh_config();
         xtask.arg("--ssh-config").arg(ssh.unwrap_or(&own));

@@ -107,7 +107,7 @@ fn read_only(field: &Field) -> Result<()> {
 
 /// The device says that it is another, and so gets what another would: it refuses that itself.
 fn other_processor(field: &Field) -> Result<()> {
-    let script = "printf '#!/bin/sh\\necho x86_64\\n' | sudo tee /usr/local/bin/uname > /dev/null && sudo chmod 755 /usr/local/bin/uname";
+    let script = "sudo mkdir -p /usr/local/bin && printf '#!/bin/sh\\necho x86_64\\n' | sudo tee /usr/local/bin/uname > /dev/null && sudo chmod 755 /usr/local/bin/uname";
     field.machine.ssh(script)?;
     let next = field.variant("other", 0)?;
     let outcome = refused(field.deployment(&next, None)?, "the release is for x86_64");
