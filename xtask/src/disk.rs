@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Fails unless `folder`, which exists, has room for `needed` bytes.
 ///
@@ -82,6 +82,19 @@ pub(crate) fn point_link(link: &Path, to: &Path) -> Result<()> {
         fs::rename(&beside, link)
     })();
     moved.with_context(|| format!("linking {} to {}", link.display(), to.display()))
+}
+
+/// What lies in a folder, by name.
+///
+/// # Errors
+/// If it cannot be listed; the message names it.
+pub(crate) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// Deletes a folder with all that is in it, if it is there.

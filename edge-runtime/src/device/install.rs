@@ -183,6 +183,16 @@ impl Device {
         Ok(capped_file::read(path, MAX_CONFIG_LEN)?)
     }
 
+    /// The configuration is the one in force, in the place of one that somebody laid there; a
+    /// deployment has taken that along.
+    pub(super) fn link_config(&self) -> Result<(), DeviceError> {
+        let config = self.config();
+        match config.is_symlink() {
+            true => Ok(()),
+            false => replace_link(&config, "../../opt/facelatch/current/door.toml"),
+        }
+    }
+
     /// Puts a slot that is whole in force, and has that settled.
     pub(super) fn enforce(
         &self,
@@ -192,7 +202,8 @@ impl Device {
         self.set_up_by(slot)?;
         let _old = fs::remove_file(self.outcome());
         self.point(Link::Current, slot)?;
-        replace_link(&self.config(), "../../opt/facelatch/current/door.toml")?;
+        // After it, so that a configuration that somebody laid there is never gone.
+        self.link_config()?;
         service.restart()?;
         if self.follow(Link::Settled).is_some() && service.settle()? {
             return Ok(None);

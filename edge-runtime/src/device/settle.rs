@@ -38,7 +38,7 @@ impl Default for Patience {
 pub enum Verdict {
     /// It stays.
     Settled(Slot),
-    /// It is healthy no more, for this reason, and the slot before is in force again.
+    /// It is not healthy, for this reason, and the slot before is in force again.
     Reverted(Slot, String),
 }
 
@@ -98,6 +98,8 @@ impl Device {
     pub(super) fn settle_again(&self, service: &dyn Service) -> Result<Verdict, DeviceError> {
         let nothing = || DeviceError::Nothing(self.programs());
         let slot = self.follow(Link::Current).ok_or_else(nothing)?;
+        // The power may have been cut before it was.
+        self.link_config()?;
         let Err(reason) = watch(service)? else {
             self.raise_counter(slot)?;
             // Told first: whoever sees the links agree finds it.

@@ -318,6 +318,34 @@ fn what_the_power_cut_short_is_settled_at_the_next_start() {
 }
 
 #[test]
+fn a_configuration_that_lies_there_is_taken_along_and_never_lost() {
+    let stage = Stage::new();
+    let path = stage.device.config();
+    let mine = format!("# mine\n{CONFIG}");
+    let lay = || {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _link = fs::remove_file(&path);
+        fs::write(&path, &mine).unwrap();
+    };
+    lay();
+    stage
+        .install(&stage.delivery(4, "broken", None))
+        .unwrap_err();
+    assert_eq!(fs::read_to_string(&path).unwrap(), mine);
+    stage.deploy(5, "five", None).unwrap();
+    assert!(path.is_symlink());
+    assert_eq!(stage.in_force(), Some(("five".into(), mine.clone())));
+    // By an editor that writes a new file; and the power is cut before the link is there again.
+    lay();
+    stage.install(&stage.delivery(6, "six", None)).unwrap();
+    lay();
+    let _turn = STARTING.lock();
+    stage.device.settle(&stage.service).unwrap();
+    assert!(path.is_symlink());
+    assert_eq!(stage.in_force(), Some(("six".into(), mine)));
+}
+
+#[test]
 fn releases_do_not_go_back_unless_somebody_says_so() {
     let stage = Stage::new();
     stage.deploy(5, "five", Some(CONFIG)).unwrap();

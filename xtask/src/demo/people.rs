@@ -1,5 +1,6 @@
 //! The people who come to the demo's door: drawn, and none of them trained on.
 
+use crate::disk;
 use crate::workspace::host_trainer;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -45,20 +46,22 @@ impl People {
     fn read(folder: &Path) -> Result<Self> {
         let table = folder.join("landmarks.csv");
         let landmarks = fs::read_to_string(&table).with_context(|| table.display().to_string())?;
-        let people = sorted(&folder.join("images"))?.into_iter().map(|images| {
-            let id = images.file_name().context("a person's folder has a name")?;
-            let pictures = sorted(&images)?;
-            ensure!(
-                pictures.len() == ENROLLMENT_PICTURES + VISIT_PICTURES,
-                "{}: {} pictures",
-                images.display(),
-                pictures.len()
-            );
-            Ok(Person {
-                id: id.to_string_lossy().into_owned(),
-                pictures,
-            })
-        });
+        let people = disk::sorted(&folder.join("images"))?
+            .into_iter()
+            .map(|images| {
+                let id = images.file_name().context("a person's folder has a name")?;
+                let pictures = disk::sorted(&images)?;
+                ensure!(
+                    pictures.len() == ENROLLMENT_PICTURES + VISIT_PICTURES,
+                    "{}: {} pictures",
+                    images.display(),
+                    pictures.len()
+                );
+                Ok(Person {
+                    id: id.to_string_lossy().into_owned(),
+                    pictures,
+                })
+            });
         let people = people.collect::<Result<Vec<_>>>()?;
         ensure!(
             people.len() == PEOPLE,
@@ -120,15 +123,6 @@ fn tail(path: &Path) -> Result<[String; 2]> {
     let found = names.next().zip(names.next());
     let (name, folder) = found.context("a picture lies in a person's folder")?;
     Ok([name, folder])
-}
-
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Two drawn people whom the project's bundle tells apart: one that a door knows, and a stranger.
 
-use crate::workspace;
+use crate::{disk, workspace};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -67,9 +67,9 @@ impl People {
     }
 
     fn pictures(&self, person: usize) -> Result<Vec<PathBuf>> {
-        let people = sorted(&self.folder.join("images"))?;
+        let people = disk::sorted(&self.folder.join("images"))?;
         let person = people.get(person).context("fewer people were drawn")?;
-        let pictures = sorted(person)?;
+        let pictures = disk::sorted(person)?;
         if pictures.len() <= ENROLLMENT {
             bail!("{}: {} pictures", person.display(), pictures.len());
         }
@@ -96,15 +96,6 @@ impl People {
         let row = rows.find_map(|row| row.strip_prefix(&start));
         row.with_context(|| format!("no landmarks of {}", picture.display()))
     }
-}
-
-fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    Ok(paths)
 }
 
 #[cfg(test)]
