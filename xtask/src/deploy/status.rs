@@ -1,11 +1,10 @@
 //! What a device says of its slots, and how a deployment ended there.
 
 use super::device::CURRENT;
-use super::parcel::{Parcel, digest};
+use super::parcel::Signed;
 use super::ssh::Ssh;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 const SETTLES_WITHIN: Duration = Duration::from_secs(420);
 
 /// What a device says of its slots.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 pub(super) struct Status {
     current: String,
     settled: Option<String>,
@@ -21,7 +20,7 @@ pub(super) struct Status {
     slots: Vec<Slot>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
 struct Slot {
     slot: String,
@@ -46,20 +45,31 @@ impl Status {
         self.slots.iter().find(|slot| slot.slot == self.current)
     }
 
-    /// Whether what is in force, and settled, is just that.
-    pub(super) fn is(&self, parcel: &Parcel, config: Option<&Path>) -> Result<bool> {
-        let Some(slot) = self.current() else {
-            return Ok(false);
-        };
-        let config = match config {
-            None => true,
-            Some(config) => slot.config.as_ref() == Some(&digest(config)?),
-        };
-        Ok(config
-            && self.settled.as_ref() == Some(&self.current)
-            && slot.fault.is_none()
-            && slot.runtime.as_ref() == Some(&parcel.digests.runtime)
-            && slot.bundle.as_ref() == parcel.digests.bundles.first())
+    fn is_settled(&self) -> bool {
+        self.settled.as_ref() == Some(&self.current)
+    }
+
+    /// Whether what is in force, and settled, is just that; `config` is a configuration's digest.
+    pub(super) fn is(&self, signed: &Signed, config: Option<&String>) -> bool {
+        self.current().is_some_and(|slot| {
+            self.is_settled()
+                && slot.fault.is_none()
+                && (config.is_none() || slot.config.as_ref() == config)
+                && slot.runtime.as_ref() == Some(&signed.runtime)
+                && slot.bundle.as_ref() == signed.bundles.first()
+        })
+    }
+
+    /// What a deployment came to, once the device has made up its mind; the reason where the slot
+    /// before is in force again.
+    fn verdict(&self) -> Option<Result<String, String>> {
+        let outcome = self.outcome.as_ref().filter(|_| self.is_settled())?;
+        if !outcome.starts_with(&self.current) {
+            let reason = format!("{outcome}; {} is in force as before", self.current);
+            return Some(Err(reason));
+        }
+        let number = self.current().and_then(|slot| slot.counter);
+        Some(Ok(format!("release {} in {outcome}", number.unwrap_or(0))))
     }
 }
 
@@ -74,15 +84,8 @@ pub(super) fn settled(ssh: &Ssh) -> Result<String> {
         let status = Status::of(ssh).context(
             "the device goes on by itself, and goes back if the door is not healthy; `cargo xtask deploy status` tells how it ended",
         )?;
-        let outcome = status.outcome.clone().unwrap_or_default();
-        if status.settled.as_ref() == Some(&status.current) && !outcome.is_empty() {
-            ensure!(
-                outcome.starts_with(&status.current),
-                "{outcome}; {} is in force as before",
-                status.current
-            );
-            let number = status.current().and_then(|slot| slot.counter);
-            return Ok(format!("release {} in {outcome}", number.unwrap_or(0)));
+        if let Some(verdict) = status.verdict() {
+            return verdict.map_err(anyhow::Error::msg);
         }
         ensure!(
             start.elapsed() < SETTLES_WITHIN,
@@ -90,5 +93,71 @@ pub(super) fn settled(ssh: &Ssh) -> Result<String> {
             SETTLES_WITHIN.as_secs()
         );
         thread::sleep(Duration::from_secs(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `device status --json` writes it.
+    fn status() -> Status {
+        let json = r#"{"current":"slot-b","settled":"slot-b","highest":6,"outcome":"slot-b is healthy and stays","slots":[
+            {"slot":"slot-a","counter":5,"version":"1","runtime":"r5","bundle":"b5","config":"c5","note":"n","fault":null},
+            {"slot":"slot-b","counter":6,"version":"1","runtime":"r6","bundle":"b6","config":"c6","note":"n","fault":null}]}"#;
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_in_force_settled_and_whole_is_unchanged() {
+        let signed = |runtime: &str, bundle: &str| Signed {
+            counter: 9,
+            runtime: runtime.into(),
+            bundles: vec![bundle.into(), "b-alone".into()],
+        };
+        let config = "c6".to_owned();
+        assert!(status().is(&signed("r6", "b6"), None));
+        assert!(status().is(&signed("r6", "b6"), Some(&config)));
+        for (runtime, bundle, config) in [
+            ("r5", "b5", "c5"),
+            ("r5", "b6", "c6"),
+            ("r6", "b5", "c6"),
+            ("r6", "b6", "c5"),
+        ] {
+            assert!(!status().is(&signed(runtime, bundle), Some(&config.to_owned())));
+        }
+        let changed = |change: fn(&mut Status)| {
+            let mut status = status();
+            change(&mut status);
+            status.is(&signed("r6", "b6"), None)
+        };
+        assert!(!changed(|s| s.settled = Some("slot-a".into())));
+        assert!(!changed(|s| s.settled = None));
+        assert!(!changed(|s| s.slots[1].fault = Some("damaged".into())));
+        assert!(!Status::default().is(&signed("r6", "b6"), None));
+    }
+
+    #[test]
+    fn a_device_is_waited_for_until_its_links_agree() {
+        let verdict = |current: &str, settled: Option<&str>, outcome: Option<&str>| {
+            let status = Status {
+                current: current.into(),
+                settled: settled.map(Into::into),
+                outcome: outcome.map(Into::into),
+                ..status()
+            };
+            status.verdict()
+        };
+        let stays = Some("slot-b is healthy and stays");
+        let told = verdict("slot-b", Some("slot-b"), stays).unwrap().unwrap();
+        assert_eq!(told, "release 6 in slot-b is healthy and stays");
+        assert_eq!(verdict("slot-b", Some("slot-a"), stays), None);
+        assert_eq!(verdict("slot-b", Some("slot-b"), None), None);
+        assert_eq!(verdict("slot-b", None, stays), None);
+        let gone = Some("slot-b was taken out of force again: failed");
+        let told = verdict("slot-a", Some("slot-a"), gone)
+            .unwrap()
+            .unwrap_err();
+        assert!(told.ends_with("failed; slot-a is in force as before"));
     }
 }
