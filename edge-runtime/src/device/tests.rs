@@ -77,12 +77,14 @@ struct Stage {
 }
 
 const CONFIG: &str = "bundle = \"../../opt/facelatch/current/model.bundle\"\n";
-/// Leaves one precision of a bundle that says "several"; refuses one that says "broken".
+/// Leaves one precision of a bundle that says "several", and something else of one that says
+/// "swapped"; refuses one that says "broken".
 const PROGRAM: &str = r#"#!/bin/sh
 case "$2" in
 prepare)
     slot="$8/opt/facelatch/$4"
     if grep -q broken "$slot/model.bundle" "$slot/door.toml"; then echo "does not run" >&2; exit 2; fi
+    if grep -q swapped "$slot/model.bundle"; then printf other; exit; fi
     if grep -q several "$slot/model.bundle"; then printf one; else cat "$slot/model.bundle"; fi ;;
 esac
 "#;
@@ -206,7 +208,7 @@ fn what_is_refused_changes_nothing() {
             Delivery { bundle, ..delivery }
         }),
         ("which the release does not name", |s| {
-            let (delivery, runtime) = with(s, "other", "#!/bin/sh\n");
+            let (delivery, runtime) = with(s, "other", &format!("{PROGRAM}# and more\n"));
             Delivery {
                 runtime,
                 ..delivery
@@ -252,9 +254,13 @@ fn what_is_refused_changes_nothing() {
     let (fresh, deployed) = (Stage::new(), Stage::new());
     deployed.deploy(5, "old", Some(CONFIG)).unwrap();
     for (complaint, wrong) in rows {
-        for (stage, before) in [(&fresh, None), (&deployed, Some("old"))] {
+        for (stage, before, idle) in [(&fresh, None, Slot::A), (&deployed, Some("old"), Slot::B)] {
+            let idle = stage.device.slot(idle);
+            let _filled = fs::remove_dir_all(&idle);
             let error = stage.install(&wrong(stage)).unwrap_err().to_string();
             assert!(error.contains(complaint), "{complaint}: {error}");
+            // What is not believed comes into no slot, and is never run.
+            assert_eq!(idle.exists(), complaint == "does not run", "{error}");
             let before = before.map(|bundle| (bundle.to_owned(), CONFIG.to_owned()));
             assert_eq!(stage.in_force(), before, "{error}");
         }
@@ -315,6 +321,17 @@ fn what_the_power_cut_short_is_settled_at_the_next_start() {
         stage.deploy(7, "third", None).unwrap();
         assert_eq!(stage.in_force().unwrap().0, "third");
     }
+}
+
+#[test]
+fn what_a_program_leaves_of_a_bundle_must_be_signed_too() {
+    let stage = Stage::new();
+    stage.deploy(5, "old", Some(CONFIG)).unwrap();
+    let error = stage.install(&stage.delivery(6, "swapped", None));
+    assert!(matches!(error, Err(DeviceError::NotInRelease { .. })));
+    assert_eq!(stage.in_force().unwrap().0, "old");
+    let config = fs::metadata(stage.device.slot(Slot::B).join("door.toml"));
+    assert_eq!(config.unwrap().permissions().mode() & 0o777, 0o640);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Door {
         if delivery.allow_older {
             install.arg("--allow-older");
         }
-        workspace::run(install.stdout(Stdio::from(std::io::stderr())))
+        workspace::run(install.stdout(Stdio::null()))
     }
 
     /// What installs: the program in force, as on a device, or the first.
