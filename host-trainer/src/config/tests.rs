@@ -156,6 +156,8 @@ fn every_impossible_recipe_has_its_error() {
                    classification_weight = 1.0\ninput = { pixel_order = \"rgb\", \
                    mean = [0.0, 0.0, 0.0], std = [1.0, 1.0, 1.0] }\n[training]";
     check("[training]", teacher, "[distillation] weight");
+    let mixed = teacher.replace("weight = 0.0", "weight = 1.0\nmixup = true");
+    check("[training]", &mixed, "mixup needs consistent");
     check("\"mobilefacenet\"", "\"sphereface20\"", "unknown field");
     check("mirror = ", "mirorr = ", "mirorr");
     let jpeg = |rest: &str| format!("mirror = true\njpeg = {{ probability = {rest} }}");

@@ -1,11 +1,11 @@
 //! The state of a training, and one step of it.
 
-use super::batch::augmented;
+use super::batch::{augmented, blended, normalized};
 use super::{Start, TrainError};
 use crate::backbone::Module;
 use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::loader::Batch;
-use crate::distill::Teacher;
+use crate::distill::{Crops, Teacher};
 use crate::distributed;
 use crate::export::Weights;
 use crate::generator::Generator;
@@ -112,10 +112,22 @@ impl<'a> Run<'a> {
         let mut sum = Tensor::zeros([], (Kind::Float, self.device));
         let first = step * batches.len() as u64;
         for (number, batch) in (first..).zip(batches) {
-            let embeddings = self.embed(batch, number);
-            let classified = self.head.loss(&embeddings, &batch.labels, &active, step);
+            let faces = self.faces(batch, number);
+            let embeddings = self.embed(&faces);
+            // Those that are blended are of nobody.
+            let of_people = match self.mixup() {
+                true => batch.labels.len().div_ceil(2),
+                false => batch.labels.len(),
+            };
+            let labels = &batch.labels[..of_people];
+            let own = embeddings.narrow(0, 0, of_people as i64);
+            let classified = self.head.loss(&own, labels, &active, step);
+            let crops = Crops {
+                images: &batch.images,
+                faces: &faces,
+            };
             let loss = match self.teacher {
-                Some(teacher) => teacher.beside(&classified, &embeddings, &batch.images),
+                Some(teacher) => teacher.beside(&classified, &embeddings, &crops),
                 None => classified,
             };
             let loss = loss / batches.len() as f64;
@@ -135,11 +147,25 @@ impl<'a> Run<'a> {
         Ok(f64::try_from(sum).expect("the sum of losses is a number"))
     }
 
-    /// `[B, D]` f32, raw; `number` counts the batches since the training began.
-    fn embed(&self, batch: &Batch, number: u64) -> Tensor {
+    fn mixup(&self) -> bool {
+        self.teacher.is_some_and(|teacher| teacher.mixup)
+    }
+
+    /// `[B, 3, H, W]` f32, RGB in 0 to 255; `number` counts the batches since the training began.
+    fn faces(&self, batch: &Batch, number: u64) -> Tensor {
         let parts = number * distributed::ranks() as u64 + distributed::rank() as u64;
         let first = parts * batch.labels.len() as u64;
-        let images = augmented(batch, self.recipe, &self.input, first, self.device);
+        let faces = augmented(batch, self.recipe, &self.input, first, self.device);
+        match self.mixup() {
+            true => blended(&faces, self.recipe.seed, first),
+            false => faces,
+        }
+    }
+
+    /// `[B, D]` f32, raw.
+    fn embed(&self, faces: &Tensor) -> Tensor {
+        let input = &self.input;
+        let images = normalized(faces, input.pixel_order, input.mean, input.std);
         let embed = || self.module.forward(&images, true);
         let embeddings = match self.recipe.training.precision {
             ComputePrecision::F32 => embed(),

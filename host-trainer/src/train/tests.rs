@@ -1,8 +1,13 @@
 use super::*;
 use crate::checkpoint::floats;
+use crate::dataset::packed::PackedSet;
 use crate::dataset::{DataConfig, prepare};
+use crate::distill::DistillationConfig;
+use crate::export::weights;
+use crate::generator::Generator;
 use crate::optimize::RateSchedule;
 use shared::align::AlignTemplate;
+use shared::bundle::Precision;
 use tch::{Device, Kind, Tensor};
 
 const PICTURES: i64 = 24;
@@ -19,13 +24,16 @@ fn recipe(change: impl Fn(&mut Recipe)) -> Recipe {
 }
 
 fn set(dir: &Path, template: AlignTemplate) -> Arc<TrainingSet> {
+    Arc::new(TrainingSet::new(Arc::new(packed(dir, template)), |_| true))
+}
+
+fn packed(dir: &Path, template: AlignTemplate) -> PackedSet {
     let data = DataConfig::Synthetic {
         people: 6,
         pictures: 4,
         held_out: 0.0,
     };
-    let set = prepare(&data, None, template, 3, dir).unwrap();
-    Arc::new(TrainingSet::new(Arc::new(set), |_| true))
+    prepare(&data, None, template, 3, dir).unwrap()
 }
 
 fn run(
@@ -71,6 +79,49 @@ fn a_batch_that_is_not_finite_is_named_and_left_out_where_the_recipe_says_so() {
     let back = recipe(|r| r.training.on_not_finite = OnNotFinite::RollBack);
     let (_dir, weights) = run(&back, Some(&teacher));
     assert!(weights.unwrap().iter().all(|w| w.is_finite()));
+}
+
+/// A teacher of the student's kind that was never trained.
+fn taught(consistent: bool, mixup: bool) -> Vec<f32> {
+    // Of more steps, roundings become differences.
+    let recipe = recipe(|r| {
+        r.training.precision = crate::config::ComputePrecision::F32;
+        r.training.steps = 1;
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let graph = recipe.backbone.graph().unwrap();
+    let (template, len) = (graph.template(), graph.embedding_len());
+    let module = Module::new(graph, Device::Cpu, &Generator::seeded(9));
+    let onnx = crate::export::onnx(module.graph(), &weights(&module), Precision::F32);
+    std::fs::write(dir.path().join("teacher.onnx"), onnx).unwrap();
+    let config = DistillationConfig {
+        teacher: "teacher.onnx".into(),
+        input: recipe.input.clone(),
+        mirror_sum: true,
+        consistent,
+        mixup,
+        weight: 10.0,
+        classification_weight: 1.0,
+    };
+    let set = packed(dir.path(), template);
+    let data = Some(dir.path());
+    let prepare = Teacher::prepare(&config, data, &set, len as usize, dir.path(), Device::Cpu);
+    run(&recipe, Some(&prepare.unwrap())).1.unwrap()
+}
+
+#[test]
+fn a_teacher_that_looks_at_every_crop_says_of_an_unchanged_one_what_it_said_before() {
+    let (once, always, mixed) = (
+        taught(false, false),
+        taught(true, false),
+        taught(true, true),
+    );
+    let apart = |a: &[f32]| {
+        let differences = a.iter().zip(&once).map(|(a, b)| (a - b).abs());
+        differences.fold(0.0, f32::max)
+    };
+    assert!(apart(&always) < 1e-3, "{}", apart(&always));
+    assert!(apart(&mixed) > 1e-2, "{}", apart(&mixed));
 }
 
 #[test]

@@ -104,8 +104,9 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
         let mut field = step("a board for a door", || {
             Field::prepare(&program, &people, &programs)
         })?;
-        // The others need a door that is deployed.
-        step("a deployment", || deployment::run(&mut field, plan.all))?;
+        // The others need a door that is deployed, and no more.
+        let whole = plan.all && (plan.full || has(Check::Deployment));
+        step("a deployment", || deployment::run(&mut field, whole))?;
         if has(Check::Mishaps) {
             step("mishaps", || mishaps::all(&field))?;
         }

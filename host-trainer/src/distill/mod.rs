@@ -1,12 +1,16 @@
 //! Learning from another network's embeddings of the same faces.
 
+mod looking;
+
 use crate::checkpoint::{self, CheckpointError, Progress};
 use crate::config::InputConfig;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::evaluate::embed_all;
 use crate::progress::bar;
+use crate::train::normalized;
 use edge_runtime::capped_file::{self, ReadError};
 use edge_runtime::network::{Network, NetworkError};
+use looking::Looking;
 use serde::{Deserialize, Serialize};
 use shared::digest::Digest;
 use std::path::{Path, PathBuf};
@@ -14,6 +18,10 @@ use tch::{Device, Kind, Tensor};
 
 /// The largest teacher that is read.
 const MAX_BYTES: u64 = 2 << 30;
+/// Faces that libtorch and tract are compared on.
+const CHECKED: usize = 4;
+/// The least cosine; a GPU multiplies floats with fewer digits.
+const AGREED: f64 = 0.999;
 
 /// A teacher, and how much it counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +34,14 @@ pub struct DistillationConfig {
     pub input: InputConfig,
     /// Learn the sum of its embeddings of a face and of the mirror image.
     pub mirror_sum: bool,
+    /// The teacher looks at every crop as the augmentation left it, as the student does
+    /// (consistent teaching, arXiv:2106.05237), instead of once at each photograph.
+    #[serde(default)]
+    pub consistent: bool,
+    /// The second half of each batch is blended with the first, and the teacher alone tells of it
+    /// (mixup, arXiv:1710.09412); only where the teaching is consistent.
+    #[serde(default)]
+    pub mixup: bool,
     /// Multiplies 1 - cosine between the two networks' embeddings, above 0.
     pub weight: f64,
     /// Multiplies the classification loss, at least 0; with 0 the teacher alone is learned from.
@@ -51,6 +67,24 @@ pub enum DistillError {
     /// A face that cannot be read or embedded.
     #[error("[distillation] teacher: {0}")]
     Face(#[from] FaceError),
+    /// Something in the network that is not computed for consistent teaching.
+    #[error(
+        "[distillation] teacher: {node:?} is {what}, which consistent teaching does not compute; leave `consistent` out, or export the network for one image without it"
+    )]
+    Operator {
+        /// Its name in the file.
+        node: String,
+        /// What it is.
+        what: String,
+    },
+    /// libtorch and tract disagree about the teacher.
+    #[error(
+        "[distillation] teacher: computed by libtorch it gives other embeddings than in the door's runtime (cosine {cosine:.4}); leave `consistent` out, and report this"
+    )]
+    Differs {
+        /// The least of some faces.
+        cosine: f64,
+    },
     /// The embeddings cannot be kept.
     #[error(
         "the teacher's embeddings: {0}; delete that file, they are made again, or put the cache elsewhere with XDG_CACHE_HOME"
@@ -75,37 +109,60 @@ impl DistillationConfig {
     pub(crate) fn check(&self) -> Result<(), String> {
         let weight = self.weight > 0.0 && self.weight.is_finite();
         let other = self.classification_weight >= 0.0 && self.classification_weight.is_finite();
-        match weight && other {
-            true => Ok(()),
-            false => Err(
-                "[distillation] weight must be above 0, classification_weight at least 0".into(),
-            ),
+        if !(weight && other) {
+            let range = "[distillation] weight must be above 0, classification_weight at least 0";
+            return Err(range.into());
+        }
+        match self.mixup && !self.consistent {
+            true => Err("[distillation] mixup needs consistent = true".into()),
+            false => Ok(()),
         }
     }
 }
 
-/// A teacher's embeddings of a packed set.
+/// What a teacher says of faces.
 pub struct Teacher {
-    /// `[N, D]` f32, rows of unit length, in the order of the set.
-    embeddings: Tensor,
+    says: Says,
     weight: f64,
     classification_weight: f64,
+    /// Whether half of each batch is for it alone.
+    pub(crate) mixup: bool,
     /// Digest of the network and of how it is fed.
     pub(crate) digest: String,
+}
+
+enum Says {
+    /// `[N, D]` f32, rows of unit length, in the order of a packed set.
+    Once(Tensor),
+    Always {
+        network: Looking,
+        input: InputConfig,
+        mirror_sum: bool,
+    },
+}
+
+/// The faces of a batch.
+pub struct Crops<'a> {
+    /// Indices into the packed set, `[B]`.
+    pub images: &'a [usize],
+    /// As the augmentation left them: `[B, 3, H, W]` f32, RGB in 0 to 255.
+    pub faces: &'a Tensor,
 }
 
 impl Teacher {
     #[cfg(test)]
     pub(crate) fn of(embeddings: Tensor) -> Self {
         Self {
-            embeddings,
+            says: Says::Once(embeddings),
             weight: 10.0,
             classification_weight: 0.5,
+            mixup: false,
             digest: String::new(),
         }
     }
 
-    /// Runs the teacher over all of a set with tract, or reads what it said last time.
+    /// Runs the teacher over all of a set with tract, or reads what it said last time; or has it
+    /// ready to look at every crop.
     ///
     /// - `embedding_len`: of the student
     ///
@@ -125,11 +182,22 @@ impl Teacher {
         let failed = |source| DistillError::Network { path, source };
         let network =
             Network::from_onnx(&model, &input, embedding_len, config.mirror_sum).map_err(failed)?;
-        let embeddings = kept(&network, set, embedding_len, cache)?;
+        let says = if config.consistent {
+            let says = Says::Always {
+                network: Looking::new(&model, device)?,
+                input: config.input.clone(),
+                mirror_sum: config.mirror_sum,
+            };
+            says.check(&network, set, device)?;
+            says
+        } else {
+            Says::Once(kept(&network, set, embedding_len, cache)?.to_device(device))
+        };
         Ok(Self {
-            embeddings: embeddings.to_device(device),
+            says,
             weight: config.weight,
             classification_weight: config.classification_weight,
+            mixup: config.mixup,
             digest: network.model().to_string(),
         })
     }
@@ -137,13 +205,70 @@ impl Teacher {
     /// The classification loss with what the teacher adds to it, a scalar.
     ///
     /// - `embeddings`: `[B, D]` f32, raw
-    /// - `images`: `[B]`, indices into the set
-    pub fn beside(&self, classified: &Tensor, embeddings: &Tensor, images: &[usize]) -> Tensor {
-        let rows: Vec<i64> = images.iter().map(|i| *i as i64).collect();
-        let rows = Tensor::from_slice(&rows).to_device(self.embeddings.device());
-        let theirs = self.embeddings.index_select(0, &rows);
+    pub fn beside(&self, classified: &Tensor, embeddings: &Tensor, crops: &Crops<'_>) -> Tensor {
+        let theirs = self.says.of(crops).expect("it has looked at faces before");
         let apart = -Tensor::cosine_similarity(embeddings, &theirs, 1, 1e-12) + 1.0;
         classified * self.classification_weight + apart.mean(Kind::Float) * self.weight
+    }
+}
+
+impl Says {
+    /// `[B, D]` f32.
+    fn of(&self, crops: &Crops<'_>) -> Result<Tensor, DistillError> {
+        let (network, input, mirror_sum) = match self {
+            Self::Once(embeddings) => {
+                let rows: Vec<i64> = crops.images.iter().map(|i| *i as i64).collect();
+                let rows = Tensor::from_slice(&rows).to_device(embeddings.device());
+                return Ok(embeddings.index_select(0, &rows));
+            }
+            Self::Always {
+                network,
+                input,
+                mirror_sum,
+            } => (network, input, *mirror_sum),
+        };
+        let images = normalized(crops.faces, input.pixel_order, input.mean, input.std);
+        let seen = network.forward(&images)?;
+        match mirror_sum {
+            true => Ok(seen + network.forward(&images.flip([3]))?),
+            false => Ok(seen),
+        }
+    }
+
+    /// # Errors
+    /// [`DistillError::Differs`] if some faces have other embeddings than tract computes.
+    fn check(
+        &self,
+        network: &Network,
+        set: &PackedSet,
+        device: Device,
+    ) -> Result<(), DistillError> {
+        let images: Vec<usize> = (0..set.len().min(CHECKED)).collect();
+        let face = |image: &usize| set.face(*image).map_err(FaceError::from);
+        let faces: Vec<_> = images.iter().map(face).collect::<Result<_, _>>()?;
+        let tract = |face| Ok::<_, FaceError>(network.embed(face)?.embedding);
+        let theirs: Vec<_> = faces.iter().map(tract).collect::<Result<_, _>>()?;
+        let theirs = theirs.iter().map(|e| Tensor::from_slice(e.as_slice()));
+        let theirs = Tensor::stack(&theirs.collect::<Vec<_>>(), 0).to_device(device);
+        let (height, width) = (set.template().height(), set.template().width());
+        let pixels = faces.iter().map(|face| Tensor::from_slice(face.pixels()));
+        let faces = Tensor::stack(&pixels.collect::<Vec<_>>(), 0)
+            .view([-1, height as i64, width as i64, 3])
+            .permute([0, 3, 1, 2])
+            .to_kind(Kind::Float)
+            .to_device(device);
+        let crops = Crops {
+            images: &images,
+            faces: &faces,
+        };
+        let own = self.of(&crops)?;
+        let cosine = Tensor::cosine_similarity(&own, &theirs, 1, 1e-12).min();
+        let cosine = cosine.double_value(&[]);
+        // Not a number is no agreement, either.
+        match cosine >= AGREED {
+            true => Ok(()),
+            false => Err(DistillError::Differs { cosine }),
+        }
     }
 }
 
@@ -197,7 +322,11 @@ mod tests {
             [0.6, 0.8],
         ]));
         let student = Tensor::from_slice2(&[[3.0_f32, 0.0], [3.0, 0.0]]);
-        let loss = teacher.beside(&Tensor::from(2.0_f32), &student, &[2, 1]);
+        let crops = Crops {
+            images: &[2, 1],
+            faces: &Tensor::zeros([2, 3, 1, 1], (Kind::Float, Device::Cpu)),
+        };
+        let loss = teacher.beside(&Tensor::from(2.0_f32), &student, &crops);
         // Cosines 0.6 and 0: half of 2, and ten times (0.4 + 1) / 2.
         assert!((loss.double_value(&[]) - 8.0).abs() < 1e-6);
     }
