@@ -59,6 +59,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<Host>> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut seen = BTreeSet::new();
     let resolve = |mut host: Host| {
+        if let Some(door) = host
+            .target
+            .strip_prefix("sim:")
+            .filter(|door| !door.is_empty())
+        {
+            host.target = format!("sim:{}", folder.join(door).display());
+        }
         if !seen.insert(host.target.clone()) {
             bail!("{}: {} is there twice", path.display(), host.target);
         }
@@ -121,12 +128,15 @@ mod tests {
             read(&path).map_err(|error| format!("{error:#}"))
         };
         let hosts = check(
-            "[[host]]\ntarget = \"pi@a\"\nconfig = \"a.toml\"\npeople = 9\n[[host]]\ntarget = \"b\"\n",
+            "[[host]]\ntarget = \"pi@a\"\nconfig = \"a.toml\"\npeople = 9\n[[host]]\ntarget = \"b\"\n\
+             [[host]]\ntarget = \"sim:c\"\n",
         );
         let hosts = hosts.unwrap();
         assert_eq!(hosts[0].config, Some(folder.path().join("a.toml")));
         assert_eq!(hosts[0].people, Some(9));
         assert_eq!(hosts[1], Host::named("b"));
+        let simulated = format!("sim:{}", folder.path().join("c").display());
+        assert_eq!(hosts[2], Host::named(&simulated));
         for (text, complaint) in [
             ("", "expected [[host]]"),
             ("[[host]]\nconfig = \"a\"\n", "target"),

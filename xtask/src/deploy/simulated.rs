@@ -4,7 +4,7 @@ use super::device::Delivery;
 use super::door_config;
 use super::parcel::{Parcel, Workshop};
 use crate::{disk, workspace};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -86,8 +86,10 @@ impl Door {
     /// Asks the program in force about the door.
     ///
     /// # Errors
-    /// What it says.
+    /// What it says, or that there is none.
     pub(super) fn ask(&self, words: &[&str]) -> Result<String> {
+        let root = self.root.display();
+        ensure!(self.runtime().exists(), "nothing is deployed in {root}");
         let mut ask = Command::new(self.runtime());
         ask.arg("device").args(words).arg("--root").arg(&self.root);
         Ok(workspace::output(&mut ask)?.trim().to_owned())
@@ -96,5 +98,18 @@ impl Door {
     fn slot(&self) -> String {
         let link = fs::read_link(self.root.join("opt/facelatch/current"));
         link.map_or("nothing".into(), |slot| slot.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_door_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Door::at(folder.path()).ask(&["status"]).unwrap_err();
+        let told = format!("nothing is deployed in {}", folder.path().display());
+        assert_eq!(error.to_string(), told);
     }
 }
