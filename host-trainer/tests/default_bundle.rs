@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// Of `models/README.md`: the threshold that ten folds of LFW ask for, and how many of the first
 /// fold's 600 pairs are judged rightly by it, with the bundle's own detector.
-const THRESHOLD: f32 = 0.2599;
-const RIGHT: usize = 576;
+const THRESHOLD: f32 = 0.2745;
+const RIGHT: usize = 589;
 /// Pairs at the threshold that another processor's rounding may move.
 const MOVED: usize = 2;
 

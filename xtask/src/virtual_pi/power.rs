@@ -5,14 +5,12 @@ use super::deployment::people_are_there;
 use super::field::Field;
 use super::ssh::User;
 use anyhow::{Context, Result, ensure};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Longer than a deployment takes there, so that some moments are after it.
-const DEPLOYMENT: Duration = Duration::from_secs(50);
-/// The same of an enrollment.
-const ENROLLMENT: Duration = Duration::from_secs(12);
+/// So much longer than what is cut off takes, so that some moments are after it.
+const LONGER: f64 = 1.2;
 
 /// What was found after the cuts.
 #[derive(Debug, Default)]
@@ -33,14 +31,34 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
         field.variant("odd", 1 << 20)?,
     ];
     let mut outcomes = Outcomes::default();
+    let start = Instant::now();
+    let deployed = field.start(&versions[1])?.wait()?.success();
+    let deployment_takes = start.elapsed().mul_f64(LONGER);
+    let start = Instant::now();
+    let enrolled = enroll(field, "uncut").status()?.success();
+    let enrollment_takes = start.elapsed().mul_f64(LONGER);
+    ensure!(
+        deployed && enrolled,
+        "with the power on it does not go, either"
+    );
+    println!(
+        "  moments of {:.0} s of deployments and {:.0} s of enrollments",
+        deployment_takes.as_secs_f64(),
+        enrollment_takes.as_secs_f64()
+    );
     for cut in 0..cuts {
         // The golden ratio's multiples: any number of moments is spread evenly.
         let share = (f64::from(cut) * 0.618_033_988_75).fract();
         let told = match cut % 3 {
-            2 => enrollment(field, cut, ENROLLMENT.mul_f64(share), &mut outcomes),
+            2 => enrollment(field, cut, enrollment_takes.mul_f64(share), &mut outcomes),
             _ => {
                 let version = &versions[cut as usize % 2];
-                deployment(field, version, DEPLOYMENT.mul_f64(share), &mut outcomes)
+                deployment(
+                    field,
+                    version,
+                    deployment_takes.mul_f64(share),
+                    &mut outcomes,
+                )
             }
         };
         let told = told.with_context(|| format!("cut {cut}, at {share:.3} of the time"))?;
@@ -78,6 +96,12 @@ fn deployment(
     ))
 }
 
+fn enroll(field: &Field, subject: &str) -> Command {
+    let mut enroll = field.machine.command(User::Pi, &field.enroll(subject));
+    enroll.stdout(Stdio::piped()).stderr(Stdio::null());
+    enroll
+}
+
 fn enrollment(
     field: &mut Field,
     cut: u32,
@@ -85,9 +109,7 @@ fn enrollment(
     outcomes: &mut Outcomes,
 ) -> Result<String> {
     let subject = format!("person{cut}");
-    let mut enroll = field.machine.command(User::Pi, &field.enroll(&subject));
-    let enroll = enroll.stdout(Stdio::piped()).stderr(Stdio::null());
-    let enroll = enroll.spawn()?;
+    let enroll = enroll(field, &subject).spawn()?;
     thread::sleep(at);
     field.machine.power_cut();
     let acknowledged = enroll.wait_with_output()?.status.success();
