@@ -24,7 +24,7 @@ pub(super) fn run(field: &mut Field, all: bool) -> Result<()> {
     field.serves()?;
     println!("again: {}", unchanged(field)?);
     println!("exposure of the service: {}", exposure(field)?);
-    field.machine.ssh(&field.enroll("ada"))?;
+    field.machine.ssh(&field.enroll("ada", "enrollment"))?;
     pins(field)?;
     if all {
         hangs(field)?;
@@ -164,15 +164,11 @@ pub(super) fn uninstall(field: &Field) -> Result<()> {
 
 /// The person is enrolled, and the log is whole.
 pub(super) fn people_are_there(field: &Field) -> Result<()> {
-    let door = "sudo -u facelatch /opt/facelatch/current/edge-runtime";
-    let config = "--config /etc/facelatch/door.toml";
-    let people = field.machine.ssh(&format!("{door} list {config}"))?;
+    let people = field.machine.ssh(&field.as_door("list", ""))?;
     ensure!(
         people.contains("ada"),
         "ada is not enrolled any more: {people}"
     );
-    field
-        .machine
-        .ssh(&format!("{door} audit --verify {config}"))?;
+    field.machine.ssh(&field.as_door("audit", "--verify"))?;
     Ok(())
 }

@@ -48,6 +48,7 @@ impl Field {
         disk::replace_text(&config()?, &field.config(), 0o644)?;
         let pictures = field.path("pictures");
         people.enrollment(&pictures.join("enrollment"))?;
+        people.other_enrollment(&pictures.join("other"))?;
         people.visits(&pictures.join("visits"))?;
         visitor::repeat(&pictures.join("visits"), &pictures, Visitor::Known)?;
         visitor::repeat(&pictures.join("visits"), &pictures, Visitor::Stranger)?;
@@ -212,11 +213,16 @@ impl Field {
         Ok(start.elapsed())
     }
 
-    /// Enrolls the person, as the door's user.
-    pub(super) fn enroll(&self, subject: &str) -> String {
+    /// Enrolls somebody with the pictures of that folder, as the door's user.
+    pub(super) fn enroll(&self, subject: &str, pictures: &str) -> String {
+        let more = format!("--subject {subject} /srv/pictures/{pictures}/*.png");
+        self.as_door("enroll", &more)
+    }
+
+    /// A command of the door's program about its people.
+    pub(super) fn as_door(&self, command: &str, more: &str) -> String {
         format!(
-            "sudo -u facelatch /opt/facelatch/current/edge-runtime enroll --config /etc/facelatch/door.toml --subject {subject} \
-             /srv/pictures/enrollment/*.png"
+            "sudo -u facelatch /opt/facelatch/current/edge-runtime {command} --config /etc/facelatch/door.toml {more}"
         )
     }
 }

@@ -54,6 +54,15 @@ impl People {
         self.copy(&person[..ENROLLMENT], to)
     }
 
+    /// The same of the stranger, with pictures that the camera does not see.
+    ///
+    /// # Errors
+    /// As [`Self::enrollment`].
+    pub(super) fn other_enrollment(&self, to: &Path) -> Result<()> {
+        let stranger = self.pictures(0)?.split_off(STRANGE);
+        self.copy(&stranger[..ENROLLMENT], to)
+    }
+
     /// Copies what a camera sees into a folder, with landmarks: the stranger, and then the person.
     ///
     /// # Errors
@@ -109,7 +118,7 @@ mod tests {
         for person in ["p4", "p5"] {
             let images = folder.path().join("images").join(person);
             fs::create_dir_all(&images).unwrap();
-            for number in 0..4 {
+            for number in 0..PICTURES {
                 let name = format!("000{number}.png");
                 fs::write(images.join(&name), format!("{person} {number}")).unwrap();
                 landmarks += &format!("{person}/{name},{number}{person}\n");
@@ -124,9 +133,14 @@ mod tests {
         let seen = |name: &str| fs::read_to_string(to.join(name)).unwrap();
         assert_eq!(seen("000.png"), "p4 0");
         assert_eq!(seen("004.png"), "p5 3");
-        assert!(seen("landmarks.csv").ends_with("003.png,3p4\n004.png,3p5\n"));
+        assert!(seen("landmarks.csv").ends_with("007.png,6p5\n008.png,7p5\n"));
         people.enrollment(&folder.path().join("known")).unwrap();
         let known = fs::read_dir(folder.path().join("known")).unwrap();
         assert_eq!(known.count(), ENROLLMENT + 1);
+        people
+            .other_enrollment(&folder.path().join("other"))
+            .unwrap();
+        let first = fs::read_to_string(folder.path().join("other/000.png"));
+        assert_eq!(first.unwrap(), format!("p4 {STRANGE}"));
     }
 }

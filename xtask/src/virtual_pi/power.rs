@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 /// So much longer than what is cut off takes, so that some moments are after it.
 const LONGER: f64 = 1.2;
 
+/// So many cuts have every outcome.
+const ENOUGH: u32 = 20;
+
 /// What was found after the cuts.
 #[derive(Debug, Default)]
 struct Outcomes {
@@ -32,15 +35,16 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
     ];
     let mut outcomes = Outcomes::default();
     let start = Instant::now();
-    let deployed = field.start(&versions[1])?.wait()?.success();
+    let deployed = field.start(&versions[1])?.wait_with_output()?;
     let deployment_takes = start.elapsed().mul_f64(LONGER);
     let start = Instant::now();
-    let enrolled = enroll(field, "uncut").status()?.success();
+    let enrolled = enroll(field, "uncut").output()?;
     let enrollment_takes = start.elapsed().mul_f64(LONGER);
-    ensure!(
-        deployed && enrolled,
-        "with the power on it does not go, either"
-    );
+    for uncut in [&deployed, &enrolled] {
+        let told = String::from_utf8_lossy(&uncut.stderr);
+        ensure!(uncut.status.success(), "with the power on: {told}");
+    }
+    forget(field, "uncut")?;
     println!(
         "  moments of {:.0} s of deployments and {:.0} s of enrollments",
         deployment_takes.as_secs_f64(),
@@ -65,6 +69,17 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
         println!("  cut {cut}: {told}");
     }
     println!("{cuts} cuts: {outcomes:?}");
+    let Outcomes {
+        old,
+        new,
+        enrolled,
+        not_enrolled,
+    } = outcomes;
+    let least = [old, new, enrolled, not_enrolled].into_iter().min();
+    ensure!(
+        cuts < ENOUGH || least > Some(0),
+        "the moments were all before, or all after, what they should be in"
+    );
     Ok(())
 }
 
@@ -96,10 +111,18 @@ fn deployment(
     ))
 }
 
+/// Another than the one who is enrolled: two of one face are refused.
 fn enroll(field: &Field, subject: &str) -> Command {
-    let mut enroll = field.machine.command(User::Pi, &field.enroll(subject));
-    enroll.stdout(Stdio::piped()).stderr(Stdio::null());
+    let line = field.enroll(subject, "other");
+    let mut enroll = field.machine.command(User::Pi, &line);
+    enroll.stdout(Stdio::piped()).stderr(Stdio::piped());
     enroll
+}
+
+/// So that the next has the face for itself.
+fn forget(field: &Field, subject: &str) -> Result<()> {
+    field.machine.ssh(&field.as_door("remove", subject))?;
+    Ok(())
 }
 
 fn enrollment(
@@ -114,15 +137,19 @@ fn enrollment(
     field.machine.power_cut();
     let acknowledged = enroll.wait_with_output()?.status.success();
     let took = back(field)?;
-    let list = "sudo -u facelatch /opt/facelatch/current/edge-runtime list --config /etc/facelatch/door.toml";
-    let enrolled = field.machine.ssh(list)?.contains(&subject);
+    let enrolled = field
+        .machine
+        .ssh(&field.as_door("list", ""))?
+        .contains(&subject);
     ensure!(
         enrolled || !acknowledged,
         "{subject} was acknowledged and is gone"
     );
-    match enrolled {
-        true => outcomes.enrolled += 1,
-        false => outcomes.not_enrolled += 1,
+    if enrolled {
+        outcomes.enrolled += 1;
+        forget(field, &subject)?;
+    } else {
+        outcomes.not_enrolled += 1;
     }
     let word = if enrolled { "there" } else { "not there" };
     Ok(format!(
