@@ -3,6 +3,7 @@
 
 mod quantize;
 
+pub(crate) use quantize::numbers;
 pub use quantize::{QuantizeError, quantize};
 
 use crate::dataset::{DataError, folder_set};

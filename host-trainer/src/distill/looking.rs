@@ -2,6 +2,7 @@
 //! every crop as it was changed, too often for the door's runtime.
 
 use super::DistillError;
+use crate::import::numbers;
 use crate::native;
 use prost::Message;
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ impl Looking {
         let graph = model.ok_or_else(|| unknown("", "a file without a graph"))?;
         let mut weights = HashMap::new();
         let mut keep = |name: &str, tensor| {
-            let read = numbers(tensor).ok_or_else(|| unknown(name, "numbers of another kind"))?;
+            let read = read(tensor).ok_or_else(|| unknown(name, "numbers of another kind"))?;
             // Sizes and bounds are asked for by the host; a number alone goes with any device.
             let device = match tensor.dims.is_empty() || read.kind() == Kind::Int64 {
                 true => Device::Cpu,
@@ -195,27 +196,22 @@ fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> 
 }
 
 /// Numbers in the file, floats or 64-bit integers.
-fn numbers(tensor: &TensorProto) -> Option<Tensor> {
-    let bytes = &tensor.raw_data;
+fn read(tensor: &TensorProto) -> Option<Tensor> {
     let read = match DataType::try_from(tensor.data_type).ok()? {
-        DataType::Float if bytes.is_empty() => Tensor::from_slice(&tensor.float_data),
-        DataType::Int64 if bytes.is_empty() => Tensor::from_slice(&tensor.int64_data),
-        DataType::Float => {
-            let (numbers, _) = bytes.as_chunks::<4>();
-            let numbers: Vec<f32> = numbers.iter().map(|n| f32::from_le_bytes(*n)).collect();
-            Tensor::from_slice(&numbers)
-        }
+        DataType::Float => Tensor::from_slice(&numbers(tensor)),
+        DataType::Int64 if tensor.raw_data.is_empty() => Tensor::from_slice(&tensor.int64_data),
         DataType::Int64 => {
-            let (numbers, _) = bytes.as_chunks::<8>();
+            let (numbers, _) = tensor.raw_data.as_chunks::<8>();
             let numbers: Vec<i64> = numbers.iter().map(|n| i64::from_le_bytes(*n)).collect();
             Tensor::from_slice(&numbers)
         }
         _ => return None,
     };
     let len = tensor.dims.iter().product::<i64>();
-    (read.numel() as i64 == len).then(|| match tensor.dims.len() {
-        4 => native::channels_last(&read.view(tensor.dims.as_slice())),
-        _ => read.view(tensor.dims.as_slice()),
+    let read = (read.numel() as i64 == len).then(|| read.view(tensor.dims.as_slice()))?;
+    Some(match tensor.dims.len() {
+        4 => native::channels_last(&read),
+        _ => read,
     })
 }
 

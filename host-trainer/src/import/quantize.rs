@@ -263,7 +263,8 @@ fn packed(
     ])
 }
 
-fn numbers(tensor: &TensorProto) -> Vec<f32> {
+/// The numbers of a tensor of floats.
+pub(crate) fn numbers(tensor: &TensorProto) -> Vec<f32> {
     if tensor.raw_data.is_empty() {
         return tensor.float_data.clone();
     }
