@@ -8,6 +8,7 @@ mod degrade;
 mod geometry;
 mod jpeg;
 mod light;
+mod mixup;
 mod occlude;
 mod step;
 
@@ -15,6 +16,7 @@ pub use degrade::{Blur, LowResolution};
 pub use geometry::{Crop, Jitter};
 pub use jpeg::Jpeg;
 pub use light::{Color, Exposure, LowLight};
+pub use mixup::mixup;
 pub use occlude::Occlusion;
 
 use geometry::Mirror;

@@ -74,17 +74,24 @@ impl Faces {
 
     /// The places in the batch that are changed, and how.
     fn draw<S: Step>(&self, step: &S) -> Vec<(i64, S::Drawn)> {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8..][..S::NAME.len()].copy_from_slice(S::NAME.as_bytes());
         let draw = |row| {
-            let mut random = ChaCha8Rng::from_seed(key);
-            random.set_stream(self.first_image.wrapping_add(row as u64));
+            let image = self.first_image.wrapping_add(row as u64);
+            let mut random = random(self.seed, S::NAME, image);
             let hit = random.random_bool(step.probability());
             hit.then(|| (row, step.draw(&mut random)))
         };
         (0..self.images.size()[0]).filter_map(draw).collect()
     }
+}
+
+/// What is drawn for an image hangs on the run's seed, the step's name and the image's number alone.
+pub(super) fn random(seed: u64, name: &str, image: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..][..name.len()].copy_from_slice(name.as_bytes());
+    let mut random = ChaCha8Rng::from_seed(key);
+    random.set_stream(image);
+    random
 }
 
 /// `K` numbers for each image: `[N, K, 1, 1]` f32.

@@ -157,7 +157,9 @@ fn compute(node: &NodeProto, input: &impl Fn(usize) -> Option<Tensor>) -> Option
             let rest = sizes.get(1..).filter(|rest| !rest.contains(&0))?;
             x.contiguous().reshape([&[batch], rest].concat())
         }
-        "Gemm" if int("transA", 0) == 0 && float("alpha", 1.0) == 1.0 => {
+        "Gemm"
+            if int("transA", 0) == 0 && [float("alpha", 1.0), float("beta", 1.0)] == [1.0; 2] =>
+        {
             let weight = input(1)?;
             let weight = match int("transB", 0) {
                 0 => weight.transpose(0, 1),
@@ -216,71 +218,4 @@ fn read(tensor: &TensorProto) -> Option<Tensor> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::backbone::graph::{Activation, Graph};
-    use crate::backbone::{Module, mobilefacenet, sphereface20};
-    use crate::export;
-    use crate::generator::Generator;
-    use shared::bundle::Precision;
-
-    fn exported(graph: Graph) -> (Module, Vec<u8>) {
-        let module = Module::new(graph, Device::Cpu, &Generator::seeded(3));
-        let weights = export::weights(&module);
-        let onnx = export::onnx(module.graph(), &weights, Precision::F32);
-        (module, onnx)
-    }
-
-    #[test]
-    fn a_network_says_what_it_says_where_it_was_made() {
-        let graphs = [
-            mobilefacenet(0.125, 32, Activation::Prelu),
-            mobilefacenet(0.125, 32, Activation::SharedPrelu),
-            sphereface20(),
-        ];
-        for graph in graphs {
-            let name = graph.name.clone();
-            let [height, width] = graph.size;
-            let (module, onnx) = exported(graph);
-            let images = Tensor::randn([3, 3, height, width], (Kind::Float, Device::Cpu));
-            let own = module.forward(&images, false);
-            let looking = Looking::new(&onnx, Device::Cpu).unwrap();
-            let seen = looking.forward(&images).unwrap();
-            let apart = (&seen - &own).abs().max().double_value(&[]);
-            let largest = own.abs().max().double_value(&[]);
-            assert!(apart < 1e-4 * largest, "{name}: {apart} of {largest}");
-        }
-    }
-
-    fn refused(change: impl Fn(&mut NodeProto)) -> String {
-        let (_, onnx) = exported(mobilefacenet(0.125, 32, Activation::Prelu));
-        let mut model = ModelProto::decode(&onnx[..]).unwrap();
-        let nodes = &mut model.graph.as_mut().unwrap().node;
-        change(nodes.iter_mut().find(|n| n.op_type == "Conv").unwrap());
-        let looked = Looking::new(&model.encode_to_vec(), Device::Cpu).and_then(|looking| {
-            looking.forward(&Tensor::zeros([1, 3, 112, 112], (Kind::Float, Device::Cpu)))
-        });
-        looked.unwrap_err().to_string()
-    }
-
-    #[test]
-    fn what_is_not_computed_is_named() {
-        let message = refused(|conv| conv.op_type = "Softmax".into());
-        assert!(
-            message.contains("is Softmax, which consistent teaching"),
-            "{message}"
-        );
-        let message = refused(|conv| {
-            let pads = conv
-                .attribute
-                .iter_mut()
-                .find(|a| a.name == "pads")
-                .unwrap();
-            pads.ints = vec![0, 0, 1, 1];
-        });
-        assert!(message.contains("Conv with these attributes"), "{message}");
-        let message = refused(|conv| conv.input[0] = "nobody's".into());
-        assert!(message.contains("Conv with these attributes"), "{message}");
-        assert!(Looking::new(b"no network", Device::Cpu).is_err());
-    }
-}
+mod tests;

@@ -1,16 +1,18 @@
 //! Learning from another network's embeddings of the same faces.
 
 mod looking;
+mod says;
 
 use crate::checkpoint::{self, CheckpointError, Progress};
 use crate::config::InputConfig;
 use crate::dataset::packed::{PackError, PackedSet};
 use crate::evaluate::embed_all;
 use crate::progress::bar;
-use crate::train::normalized;
 use edge_runtime::capped_file::{self, ReadError};
 use edge_runtime::network::{Network, NetworkError};
 use looking::Looking;
+pub use says::Crops;
+use says::Says;
 use serde::{Deserialize, Serialize};
 use shared::digest::Digest;
 use std::path::{Path, PathBuf};
@@ -18,10 +20,6 @@ use tch::{Device, Kind, Tensor};
 
 /// The largest teacher that is read.
 const MAX_BYTES: u64 = 2 << 30;
-/// Faces that libtorch and tract are compared on.
-const CHECKED: usize = 4;
-/// The least cosine; a GPU multiplies floats with fewer digits.
-const AGREED: f64 = 0.999;
 
 /// A teacher, and how much it counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,24 +129,6 @@ pub struct Teacher {
     pub(crate) digest: String,
 }
 
-enum Says {
-    /// `[N, D]` f32, rows of unit length, in the order of a packed set.
-    Once(Tensor),
-    Always {
-        network: Looking,
-        input: InputConfig,
-        mirror_sum: bool,
-    },
-}
-
-/// The faces of a batch.
-pub struct Crops<'a> {
-    /// Indices into the packed set, `[B]`.
-    pub images: &'a [usize],
-    /// As the augmentation left them: `[B, 3, H, W]` f32, RGB in 0 to 255.
-    pub faces: &'a Tensor,
-}
-
 impl Teacher {
     #[cfg(test)]
     pub(crate) fn of(embeddings: Tensor) -> Self {
@@ -209,66 +189,6 @@ impl Teacher {
         let theirs = self.says.of(crops).expect("it has looked at faces before");
         let apart = -Tensor::cosine_similarity(embeddings, &theirs, 1, 1e-12) + 1.0;
         classified * self.classification_weight + apart.mean(Kind::Float) * self.weight
-    }
-}
-
-impl Says {
-    /// `[B, D]` f32.
-    fn of(&self, crops: &Crops<'_>) -> Result<Tensor, DistillError> {
-        let (network, input, mirror_sum) = match self {
-            Self::Once(embeddings) => {
-                let rows: Vec<i64> = crops.images.iter().map(|i| *i as i64).collect();
-                let rows = Tensor::from_slice(&rows).to_device(embeddings.device());
-                return Ok(embeddings.index_select(0, &rows));
-            }
-            Self::Always {
-                network,
-                input,
-                mirror_sum,
-            } => (network, input, *mirror_sum),
-        };
-        let images = normalized(crops.faces, input.pixel_order, input.mean, input.std);
-        let seen = network.forward(&images)?;
-        match mirror_sum {
-            true => Ok(seen + network.forward(&images.flip([3]))?),
-            false => Ok(seen),
-        }
-    }
-
-    /// # Errors
-    /// [`DistillError::Differs`] if some faces have other embeddings than tract computes.
-    fn check(
-        &self,
-        network: &Network,
-        set: &PackedSet,
-        device: Device,
-    ) -> Result<(), DistillError> {
-        let images: Vec<usize> = (0..set.len().min(CHECKED)).collect();
-        let face = |image: &usize| set.face(*image).map_err(FaceError::from);
-        let faces: Vec<_> = images.iter().map(face).collect::<Result<_, _>>()?;
-        let tract = |face| Ok::<_, FaceError>(network.embed(face)?.embedding);
-        let theirs: Vec<_> = faces.iter().map(tract).collect::<Result<_, _>>()?;
-        let theirs = theirs.iter().map(|e| Tensor::from_slice(e.as_slice()));
-        let theirs = Tensor::stack(&theirs.collect::<Vec<_>>(), 0).to_device(device);
-        let (height, width) = (set.template().height(), set.template().width());
-        let pixels = faces.iter().map(|face| Tensor::from_slice(face.pixels()));
-        let faces = Tensor::stack(&pixels.collect::<Vec<_>>(), 0)
-            .view([-1, height as i64, width as i64, 3])
-            .permute([0, 3, 1, 2])
-            .to_kind(Kind::Float)
-            .to_device(device);
-        let crops = Crops {
-            images: &images,
-            faces: &faces,
-        };
-        let own = self.of(&crops)?;
-        let cosine = Tensor::cosine_similarity(&own, &theirs, 1, 1e-12).min();
-        let cosine = cosine.double_value(&[]);
-        // Not a number is no agreement, either.
-        match cosine >= AGREED {
-            true => Ok(()),
-            false => Err(DistillError::Differs { cosine }),
-        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The state of a training, and one step of it.
 
-use super::batch::{augmented, blended, normalized};
+use super::batch::{augmented, normalized};
 use super::{Start, TrainError};
+use crate::augment::mixup;
 use crate::backbone::Module;
 use crate::config::{ComputePrecision, Recipe};
 use crate::dataset::loader::Batch;
@@ -157,7 +158,7 @@ impl<'a> Run<'a> {
         let first = parts * batch.labels.len() as u64;
         let faces = augmented(batch, self.recipe, &self.input, first, self.device);
         match self.mixup() {
-            true => blended(&faces, self.recipe.seed, first),
+            true => mixup(&faces, self.recipe.seed, first),
             false => faces,
         }
     }
