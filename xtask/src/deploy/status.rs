@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 /// Longer than the device itself waits for a door to be healthy, and to be back.
 const SETTLES_WITHIN: Duration = Duration::from_secs(420);
+/// So long a device may be silent meanwhile: a network that is gone for a moment, a reboot.
+const SILENT_FOR: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a device says of its slots.
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -76,29 +79,47 @@ impl Status {
 /// Waits until the device has made up its mind, and tells what it came to.
 ///
 /// # Errors
-/// If the slot before is in force again, with the reason; or the connection is lost, with what
+/// If the slot before is in force again, with the reason; or the device is silent, with what
 /// happens then.
 pub(super) fn settled(ssh: &Ssh) -> Result<String> {
+    waited(|| Status::of(ssh), SILENT_FOR, PAUSE)
+}
+
+fn waited(
+    ask: impl Fn() -> Result<Status>,
+    silent_for: Duration,
+    pause: Duration,
+) -> Result<String> {
     let start = Instant::now();
+    let mut heard = start;
     loop {
-        let status = Status::of(ssh).context(
-            "the device goes on by itself, and goes back if the door is not healthy; `cargo xtask deploy status` tells how it ended",
-        )?;
-        if let Some(verdict) = status.verdict() {
-            return verdict.map_err(anyhow::Error::msg);
+        match ask() {
+            Ok(status) => {
+                heard = Instant::now();
+                if let Some(verdict) = status.verdict() {
+                    return verdict.map_err(anyhow::Error::msg);
+                }
+            }
+            Err(silence) if heard.elapsed() >= silent_for => {
+                return Err(silence.context(
+                    "the device goes on by itself, and goes back if the door is not healthy; `cargo xtask deploy status` tells how it ended",
+                ));
+            }
+            Err(_) => {}
         }
         ensure!(
             start.elapsed() < SETTLES_WITHIN,
             "the device has not made up its mind for {} s; see `cargo xtask deploy status`, and there `journalctl -u facelatch-settle`",
             SETTLES_WITHIN.as_secs()
         );
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(pause);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     /// As `device status --json` writes it.
     fn status() -> Status {
@@ -159,5 +180,26 @@ mod tests {
             .unwrap()
             .unwrap_err();
         assert!(told.ends_with("failed; slot-a is in force as before"));
+    }
+
+    #[test]
+    fn a_device_that_is_silent_for_a_while_is_asked_again() {
+        let asked = Cell::new(0);
+        let wait = |answers_at: u32, silent_for| {
+            asked.set(0);
+            let ask = || {
+                asked.set(asked.get() + 1);
+                ensure!(asked.get() == answers_at, "gone");
+                Ok(status())
+            };
+            waited(ask, silent_for, Duration::from_millis(1))
+        };
+        let told = wait(4, Duration::from_secs(60)).unwrap();
+        assert_eq!(told, "release 6 in slot-b is healthy and stays");
+        let told = format!("{:#}", wait(4, Duration::ZERO).unwrap_err());
+        assert!(told.starts_with("the device goes on by itself") && told.ends_with("gone"));
+        assert_eq!(asked.get(), 1);
+        assert!(wait(0, Duration::from_millis(20)).is_err());
+        assert!(asked.get() > 1);
     }
 }
