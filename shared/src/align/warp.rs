@@ -23,34 +23,67 @@ impl<'a> RgbImage<'a> {
     }
 
     /// The pixel, or black outside.
-    fn pixel(&self, x: i64, y: i64) -> [f32; 3] {
-        if x < 0 || y < 0 || x >= self.width as i64 || y >= self.height as i64 {
-            return [0.0; 3];
+    fn pixel(&self, x: i32, y: i32) -> [u8; 3] {
+        let inside = |i: i32, side: usize| usize::try_from(i).ok().filter(|i| *i < side);
+        let (Some(x), Some(y)) = (inside(x, self.width), inside(y, self.height)) else {
+            return [0; 3];
+        };
+        let at = (y * self.width + x) * 3;
+        [0, 1, 2].map(|c| self.pixels[at + c])
+    }
+
+    /// The pixel, the one to its right, and the two below.
+    fn corners(&self, x: i32, y: i32) -> [[u8; 3]; 4] {
+        // Nearly always all are inside.
+        if let (Ok(column), Ok(row)) = (usize::try_from(x), usize::try_from(y))
+            && column + 1 < self.width
+            && row + 1 < self.height
+        {
+            let at = (row * self.width + column) * 3;
+            let (above, below) = (
+                &self.pixels[at..][..6],
+                &self.pixels[at + 3 * self.width..][..6],
+            );
+            let of = |row: &[u8]| [[row[0], row[1], row[2]], [row[3], row[4], row[5]]];
+            let ([a, b], [c, d]) = (of(above), of(below));
+            return [a, b, c, d];
         }
-        let at = (y as usize * self.width + x as usize) * 3;
-        [0, 1, 2].map(|c| f32::from(self.pixels[at + c]))
+        [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)].map(|(x, y)| self.pixel(x, y))
+    }
+
+    /// Whether something within that many pixels of the place may be more than black.
+    fn touches(&self, p: Point, reach: f32) -> bool {
+        let near = |x: f32, side: usize| (-1.0 - reach..side as f32 + reach).contains(&x);
+        near(p.x, self.width) && near(p.y, self.height)
     }
 
     /// Bilinear sample.
     fn sample(&self, p: Point) -> [f32; 3] {
-        let (x0, y0) = (libm::floorf(p.x), libm::floorf(p.y));
-        let (fx, fy) = (p.x - x0, p.y - y0);
-        let (x, y) = (x0 as i64, y0 as i64);
-        // Coordinates beyond every image saturate rather than overflow.
-        let (right, below) = (x.saturating_add(1), y.saturating_add(1));
-        let corners = [
-            (self.pixel(x, y), (1.0 - fx) * (1.0 - fy)),
-            (self.pixel(right, y), fx * (1.0 - fy)),
-            (self.pixel(x, below), (1.0 - fx) * fy),
-            (self.pixel(right, below), fx * fy),
+        if !self.touches(p, 0.0) {
+            return [0.0; 3];
+        }
+        let (x, y) = (floor(p.x), floor(p.y));
+        let (fx, fy) = (p.x - x as f32, p.y - y as f32);
+        let weights = [
+            (1.0 - fx) * (1.0 - fy),
+            fx * (1.0 - fy),
+            (1.0 - fx) * fy,
+            fx * fy,
         ];
+        let corners = self.corners(x, y);
         [0, 1, 2].map(|c| {
-            corners
-                .iter()
-                .map(|(pixel, weight)| pixel[c] * weight)
+            let terms = corners.iter().zip(weights);
+            terms
+                .map(|(pixel, weight)| f32::from(pixel[c]) * weight)
                 .sum()
         })
     }
+}
+
+/// The largest integer that is not larger, without what a function for every float must ask.
+fn floor(x: f32) -> i32 {
+    let toward_zero = x as i32;
+    toward_zero - i32::from(toward_zero as f32 > x)
 }
 
 /// A face cut out so that its landmarks lie on the template: RGB bytes, rows from the top.
@@ -116,29 +149,66 @@ pub fn align(
     template: AlignTemplate,
 ) -> Result<AlignedFace, UnusableLandmarks> {
     let to_crop = Similarity::fit(landmarks, &template.landmarks())?;
-    let to_image = to_crop.inverted();
+    let area = Area::new(image, to_crop.inverted());
     let mut pixels = Vec::with_capacity(template.rgb_len());
     for y in 0..template.height() {
         for x in 0..template.width() {
-            pixels.extend(sample_area(image, &to_image, x as f32, y as f32));
+            pixels.extend(area.mean(x as f32, y as f32));
         }
     }
     Ok(AlignedFace { template, pixels })
 }
 
-/// Averages as many samples a crop pixel as it covers image pixels along each axis, so that a
-/// large photograph does not alias; at most 8.
-fn sample_area(image: RgbImage<'_>, to_image: &Similarity, x: f32, y: f32) -> [u8; 3] {
-    let n = libm::roundf(to_image.scale()).clamp(1.0, 8.0) as usize;
-    let offset = |i: usize| (i as f32 + 0.5) / n as f32 - 0.5;
-    let mut sum = [0.0_f32; 3];
-    for j in 0..n {
-        for i in 0..n {
-            let sample = image.sample(to_image.apply(Point::new(x + offset(i), y + offset(j))));
-            (0..3).for_each(|c| sum[c] += sample[c]);
+/// The most samples of a crop pixel along each axis.
+const MOST: usize = 8;
+
+/// Averages what a crop pixel covers of the image, from as many samples along either axis as it
+/// covers pixels, so that a large photograph does not alias.
+struct Area<'a> {
+    image: RgbImage<'a>,
+    to_image: Similarity,
+    /// How far from a crop pixel's center its samples lie, in pixels of the image, or less.
+    reach: f32,
+    /// Where they lie, in pixels of the crop; the first `len`.
+    offsets: [f32; MOST],
+    len: usize,
+}
+
+impl<'a> Area<'a> {
+    fn new(image: RgbImage<'a>, to_image: Similarity) -> Self {
+        let reach = to_image.scale();
+        let len = libm::roundf(reach).clamp(1.0, MOST as f32) as usize;
+        let offsets = core::array::from_fn(|i| (i as f32 + 0.5) / len as f32 - 0.5);
+        Self {
+            image,
+            to_image,
+            reach,
+            offsets,
+            len,
         }
     }
-    sum.map(|s| libm::roundf(s / (n * n) as f32) as u8)
+
+    fn mean(&self, x: f32, y: f32) -> [u8; 3] {
+        let at = |x, y| self.to_image.apply(Point::new(x, y));
+        if !self.image.touches(at(x, y), self.reach) {
+            return [0; 3];
+        }
+        let offsets = &self.offsets[..self.len];
+        let mut sum = [0.0_f32; 3];
+        for dy in offsets {
+            for dx in offsets {
+                let sample = self.image.sample(at(x + dx, y + dy));
+                (0..3).for_each(|c| sum[c] += sample[c]);
+            }
+        }
+        sum.map(|s| round(s / (self.len * self.len) as f32))
+    }
+}
+
+/// The nearest byte, halves up; likewise.
+fn round(x: f32) -> u8 {
+    let down = x as u8;
+    down + u8::from(x - f32::from(down) >= 0.5)
 }
 
 #[cfg(test)]
@@ -190,6 +260,67 @@ mod tests {
         let face = align(image, &landmarks, TEMPLATE).unwrap();
         let center = face.pixels()[(56 * 112 + 56) * 3];
         assert!(center.abs_diff(128) < 10, "{center}");
+    }
+
+    /// By its definition, in twice as many digits.
+    fn defined(image: RgbImage<'_>, to_image: &Similarity, x: usize, y: usize) -> [f64; 3] {
+        let n = libm::roundf(to_image.scale()).clamp(1.0, 8.0) as i32;
+        let mut sum = [0.0; 3];
+        for (i, j) in (0..n).flat_map(|i| (0..n).map(move |j| (i, j))) {
+            let within = |i: i32| (f64::from(i) + 0.5) / f64::from(n) - 0.5;
+            let at = (x as f64 + within(i), y as f64 + within(j));
+            let [a, b, tx, ty] = [to_image.a, to_image.b, to_image.tx, to_image.ty].map(f64::from);
+            let (u, v) = (a * at.0 - b * at.1 + tx, b * at.0 + a * at.1 + ty);
+            for (row, column) in (-1..=1).flat_map(|j| (-1..=1).map(move |i| (j, i))) {
+                let (column, row) = (u.floor() as i64 + column, v.floor() as i64 + row);
+                let weight = |at: f64, pixel: i64| (1.0 - (at - pixel as f64).abs()).max(0.0);
+                let weight = weight(u, column) * weight(v, row);
+                let inside = |i: i64, side: usize| (0..side as i64).contains(&i);
+                if inside(column, image.width) && inside(row, image.height) {
+                    let at = (row as usize * image.width + column as usize) * 3;
+                    (0..3).for_each(|c| sum[c] += weight * f64::from(image.pixels[at + c]));
+                }
+            }
+        }
+        sum.map(|s| s / f64::from(n * n))
+    }
+
+    #[test]
+    fn every_pixel_is_what_the_definition_gives() {
+        let (width, height) = (60, 40);
+        let pixels: Vec<u8> = (0..width * height * 3)
+            .map(|i| (i * 7919 % 251) as u8)
+            .collect();
+        let image = RgbImage::new(width, height, &pixels).unwrap();
+        // Turned, of several sizes, over each edge.
+        for (scale, turn, dx, dy) in [
+            (0.3, 0.0, 10.0, 5.0),
+            (0.4, 0.5, 30.0, -20.0),
+            (1.0, -0.2, -50.0, 0.0),
+            (2.3, 1.9, 40.0, 30.0),
+            (9.0, 3.0, 500.0, 600.0),
+        ] {
+            let (sin, cos) = libm::sincosf(turn);
+            let place = |p: Point| {
+                let (x, y) = (p.x * scale, p.y * scale);
+                Point::new(x * cos - y * sin + dx, x * sin + y * cos + dy)
+            };
+            let landmarks = Landmarks(TEMPLATE.landmarks().0.map(place));
+            let face = align(image, &landmarks, TEMPLATE).unwrap();
+            let to_crop = Similarity::fit(&landmarks, &TEMPLATE.landmarks()).unwrap();
+            let to_image = to_crop.inverted();
+            let mut seen = 0;
+            for (i, pixel) in face.pixels().chunks_exact(3).enumerate() {
+                let expected = defined(image, &to_image, i % 112, i / 112);
+                for (got, expected) in pixel.iter().zip(expected) {
+                    // A half, and what is lost in floats.
+                    let off = (f64::from(*got) - expected).abs();
+                    assert!(off < 0.52, "{scale}: pixel {i} is {got}, not {expected}");
+                    seen += usize::from(*got > 0);
+                }
+            }
+            assert!(seen > 100, "{scale}: {seen}");
+        }
     }
 
     #[test]
