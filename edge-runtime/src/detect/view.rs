@@ -2,8 +2,9 @@
 
 use super::Detection;
 use super::decode::Square;
-use image::RgbImage;
-use image::imageops::{self, FilterType};
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::{RgbImage, imageops};
 use shared::align::Point;
 use shared::detector::FrameSpec;
 use std::borrow::Cow;
@@ -80,14 +81,27 @@ impl View {
         if frame.dimensions() == (width, height) && self.from == whole && self.to == whole {
             return Cow::Borrowed(frame.as_raw());
         }
-        let [left, top, columns, rows] = self.from;
-        let part = imageops::crop_imm(frame, left, top, columns, rows);
-        let [left, top, columns, rows] = self.to;
-        // Averages over what becomes one pixel, so that no detail turns into a false one.
-        let part = imageops::resize(&*part, columns, rows, FilterType::Triangle);
         let mut fitted = RgbImage::new(width, height);
-        imageops::replace(&mut fitted, &part, left.into(), top.into());
+        if let Some(part) = self.scaled(frame) {
+            let [left, top, ..] = self.to.map(i64::from);
+            imageops::replace(&mut fitted, &part, left, top);
+        }
         Cow::Owned(fitted.into_raw())
+    }
+
+    /// The rectangle in its new size; `None` of a frame without pixels.
+    fn scaled(&self, frame: &RgbImage) -> Option<RgbImage> {
+        const RGB: PixelType = PixelType::U8x3;
+        let frame = ImageRef::new(frame.width(), frame.height(), frame.as_raw(), RGB).ok()?;
+        let [left, top, columns, rows] = self.from;
+        let part = CroppedImage::new(&frame, left, top, columns, rows).ok()?;
+        let [.., columns, rows] = self.to;
+        let mut scaled = Image::new(columns, rows, RGB);
+        // Averages over what becomes one pixel, so that no detail turns into a false one.
+        let averages = ResizeAlg::Convolution(FilterType::Bilinear);
+        let options = ResizeOptions::new().resize_alg(averages);
+        Resizer::new().resize(&part, &mut scaled, &options).ok()?;
+        RgbImage::from_raw(columns, rows, scaled.into_vec())
     }
 
     /// From the network's pixels to the frame's; the corner is 0 in both, as in `landmarks.csv`.
@@ -97,5 +111,77 @@ impl View {
             on + self.from[axis] as f32
         };
         Point::new(back(p.x, 0), back(p.y, 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+    use shared::align::AlignTemplate;
+    use shared::preprocess::PixelOrder;
+
+    const INPUT: FrameSpec = FrameSpec {
+        width: 160,
+        height: 120,
+        pixel_order: PixelOrder::Rgb,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+    };
+
+    /// Every color and edge, and nothing that repeats.
+    fn frame(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            Rgb([x * 7 + y, x * y / 5, (x ^ (3 * y)) * 11].map(|c| c as u8))
+        })
+    }
+
+    #[test]
+    fn a_view_is_the_part_of_the_frame_averaged_and_black_around() {
+        let face = |scale: f32, x: f32, y: f32| {
+            let points = AlignTemplate::Arcface112x112.landmarks().0;
+            let place = |p: Point| Point::new(p.x * scale + x, p.y * scale + y);
+            Detection {
+                score: 0.9,
+                landmarks: shared::align::Landmarks(points.map(place)),
+                side: 112.0 * scale,
+            }
+        };
+        for (width, height) in [(320, 240), (192, 192), (640, 360), (90, 60), (1, 300)] {
+            let frame = frame(width, height);
+            let around = [
+                (0.5, 20.0, 10.0),
+                (2.0, 100.0, -80.0),
+                (0.2, -9.0, 40.0),
+                (0.1, 50.0, 50.0),
+            ]
+            .map(|(scale, x, y)| View::around(&frame, &face(scale, x, y), 0.8, &INPUT));
+            let views = [Some(View::whole(&frame, &INPUT))]
+                .into_iter()
+                .chain(around);
+            for view in views.flatten() {
+                let fitted = view.of(&frame, &INPUT);
+                let [left, top, columns, rows] = view.from;
+                let part = imageops::crop_imm(&frame, left, top, columns, rows);
+                let [left, top, columns, rows] = view.to;
+                let filter = imageops::FilterType::Triangle;
+                let part = imageops::resize(&*part, columns, rows, filter);
+                for (i, pixel) in fitted.chunks_exact(3).enumerate() {
+                    let [x, y] = [i as u32 % 160, i as u32 / 160];
+                    let at = [x.wrapping_sub(left), y.wrapping_sub(top)];
+                    let expected = part.get_pixel_checked(at[0], at[1]);
+                    let expected = expected.map_or([0; 3], |pixel| pixel.0);
+                    let off = pixel.iter().zip(expected).map(|(a, b)| a.abs_diff(b)).max();
+                    assert!(off <= Some(1), "{width}x{height}, {x}, {y}: {off:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_without_pixels_is_black() {
+        let empty = RgbImage::new(0, 5);
+        let view = View::whole(&empty, &INPUT);
+        assert!(view.of(&empty, &INPUT).iter().all(|byte| *byte == 0));
     }
 }
