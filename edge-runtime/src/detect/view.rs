@@ -2,8 +2,9 @@
 
 use super::Detection;
 use super::decode::Square;
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{RgbImage, imageops};
 use shared::align::Point;
 use shared::detector::FrameSpec;
@@ -91,17 +92,19 @@ impl View {
 
     /// The rectangle in its new size; `None` of a frame without pixels.
     fn scaled(&self, frame: &RgbImage) -> Option<RgbImage> {
-        const RGB: PixelType = PixelType::U8x3;
-        let frame = ImageRef::new(frame.width(), frame.height(), frame.as_raw(), RGB).ok()?;
         let [left, top, columns, rows] = self.from;
-        let part = CroppedImage::new(&frame, left, top, columns, rows).ok()?;
+        let (width, height) = frame.dimensions();
+        let frame = TypedImageRef::<U8x3>::from_buffer(width, height, frame.as_raw()).ok()?;
+        let part = TypedCroppedImage::new(frame, left, top, columns, rows).ok()?;
         let [.., columns, rows] = self.to;
-        let mut scaled = Image::new(columns, rows, RGB);
+        let mut scaled = RgbImage::new(columns, rows);
+        let mut pixels = TypedImage::<U8x3>::from_buffer(columns, rows, &mut scaled).ok()?;
         // Averages over what becomes one pixel, so that no detail turns into a false one.
         let averages = ResizeAlg::Convolution(FilterType::Bilinear);
         let options = ResizeOptions::new().resize_alg(averages);
-        Resizer::new().resize(&part, &mut scaled, &options).ok()?;
-        RgbImage::from_raw(columns, rows, scaled.into_vec())
+        // For this kind of pixel alone: code for every kind would be a megabyte and a half.
+        let resized = Resizer::new().resize_typed(&part, &mut pixels, &options);
+        resized.ok().map(|()| scaled)
     }
 
     /// From the network's pixels to the frame's; the corner is 0 in both, as in `landmarks.csv`.

@@ -105,8 +105,10 @@ pub(super) fn run(plan: &Plan<'_>) -> Result<()> {
             Field::prepare(&program, &people, &programs)
         })?;
         // The others need a door that is deployed, and no more.
-        let whole = plan.all && (plan.full || has(Check::Deployment));
-        step("a deployment", || deployment::run(&mut field, whole))?;
+        step("a deployment", || match has(Check::Deployment) {
+            true => deployment::run(&mut field, plan.all),
+            false => deployment::first(&field),
+        })?;
         if has(Check::Mishaps) {
             step("mishaps", || mishaps::all(&field))?;
         }

@@ -13,19 +13,27 @@ const MOST_EXPOSED: f64 = 2.5;
 /// Longer than somebody who is known would have to stay.
 const STRANGER_STAYS: Duration = Duration::from_secs(60);
 
+/// The first deployment, with one person who is enrolled.
+///
+/// # Errors
+/// The first thing that is not as it must be.
+pub(super) fn first(field: &Field) -> Result<()> {
+    let deployed = field.deploy(&field.program, Some(&field.config()))?;
+    println!("first: {deployed}");
+    field.serves()?;
+    field.machine.ssh(&field.enroll("ada", "enrollment"))?;
+    Ok(())
+}
+
 /// One deployment, one pin, one bad update; and if `all`, whatever else a user does.
 ///
 /// # Errors
 /// The first thing that is not as it must be.
 pub(super) fn run(field: &mut Field, all: bool) -> Result<()> {
-    let config = field.config();
-    let program = field.program.clone();
-    println!("first: {}", field.deploy(&program, Some(&config))?);
-    field.serves()?;
+    first(field)?;
+    pins(field)?;
     println!("again: {}", unchanged(field)?);
     println!("exposure of the service: {}", exposure(field)?);
-    field.machine.ssh(&field.enroll("ada", "enrollment"))?;
-    pins(field)?;
     if all {
         hangs(field)?;
         update(field)?;

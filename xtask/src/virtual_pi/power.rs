@@ -5,11 +5,12 @@ use super::deployment::people_are_there;
 use super::field::Field;
 use super::ssh::User;
 use anyhow::{Context, Result, ensure};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// So much longer than what is cut off takes, so that some moments are after it.
+/// So much longer than what is cut off takes, so that some moments are right after it.
 const LONGER: f64 = 1.2;
 
 /// So many cuts have every outcome.
@@ -34,8 +35,9 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
         field.variant("odd", 1 << 20)?,
     ];
     let mut outcomes = Outcomes::default();
+    let mut in_force = 1;
     let start = Instant::now();
-    let deployed = field.start(&versions[1])?.wait_with_output()?;
+    let deployed = field.start(&versions[in_force])?.wait_with_output()?;
     let deployment_takes = start.elapsed().mul_f64(LONGER);
     let start = Instant::now();
     let enrolled = enroll(field, "uncut").output()?;
@@ -56,13 +58,8 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
         let told = match cut % 3 {
             2 => enrollment(field, cut, enrollment_takes.mul_f64(share), &mut outcomes),
             _ => {
-                let version = &versions[cut as usize % 2];
-                deployment(
-                    field,
-                    version,
-                    deployment_takes.mul_f64(share),
-                    &mut outcomes,
-                )
+                let at = deployment_takes.mul_f64(share);
+                deployment(field, &versions, &mut in_force, at, &mut outcomes)
             }
         };
         let told = told.with_context(|| format!("cut {cut}, at {share:.3} of the time"))?;
@@ -83,32 +80,51 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
     Ok(())
 }
 
+/// Deploys the version that is not `in_force`.
 fn deployment(
     field: &mut Field,
-    version: &std::path::Path,
+    versions: &[PathBuf; 2],
+    in_force: &mut usize,
     at: Duration,
     outcomes: &mut Outcomes,
 ) -> Result<String> {
     let before = field.status()?["current"].clone();
-    let mut deployment = field.start(version)?;
-    thread::sleep(at);
+    let other = 1 - *in_force;
+    let mut deployment = field.start(&versions[other])?;
+    let at = wait(&mut deployment, at)?;
     field.machine.power_cut();
     let took = back(field)?;
-    // Whoever deployed is told that the connection was lost, or was done before.
-    let _told = deployment.wait();
+    // Whoever deployed is told that the connection was lost, or was done before, or asks until the
+    // power is back.
+    let acknowledged = deployment.wait()?.success();
     let status = field.status()?;
     let fault = status["slots"].as_array().map_or(0, Vec::len);
     ensure!(fault > 0, "{status}");
     let moved = status["current"] != before;
-    match moved {
-        true => outcomes.new += 1,
-        false => outcomes.old += 1,
+    ensure!(
+        moved || !acknowledged,
+        "the new one was acknowledged and is not in force: {status}"
+    );
+    if moved {
+        *in_force = other;
+        outcomes.new += 1;
+    } else {
+        outcomes.old += 1;
     }
     let word = if moved { "new" } else { "old" };
     Ok(format!(
         "{:.1} s into a deployment, the {word} one is in force {took:.0} s later",
         at.as_secs_f64()
     ))
+}
+
+/// Until that long has passed or the command has ended, whichever is first; how long it was.
+fn wait(command: &mut Child, at: Duration) -> Result<Duration> {
+    let start = Instant::now();
+    while start.elapsed() < at && command.try_wait()?.is_none() {
+        thread::sleep(Duration::from_millis(20).min(at));
+    }
+    Ok(start.elapsed())
 }
 
 /// Another than the one who is enrolled: two of one face are refused.
@@ -132,8 +148,8 @@ fn enrollment(
     outcomes: &mut Outcomes,
 ) -> Result<String> {
     let subject = format!("person{cut}");
-    let enroll = enroll(field, &subject).spawn()?;
-    thread::sleep(at);
+    let mut enroll = enroll(field, &subject).spawn()?;
+    let at = wait(&mut enroll, at)?;
     field.machine.power_cut();
     let acknowledged = enroll.wait_with_output()?.status.success();
     let took = back(field)?;
