@@ -7,6 +7,8 @@ use super::scratch::Scratch;
 use super::ssh::{self, User};
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::json;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -59,9 +61,7 @@ impl Machine {
     pub(crate) fn boot(image: &Image, options: Options) -> Result<Self> {
         super::tools::demand()?;
         let folder = Scratch::new()?;
-        let mut copy = Command::new("cp");
-        copy.args(["--sparse=always", "--reflink=auto"]);
-        workspace::run(copy.arg(image.disk()).arg(folder.path().join(DISK)))?;
+        copy(&image.disk(), &folder.path().join(DISK))?;
         let mut machine = Self {
             qemu: None,
             options,
@@ -90,6 +90,26 @@ impl Machine {
     /// Cuts the power: what the system there had not written yet is lost.
     pub(crate) fn power_cut(&mut self) {
         self.qemu = None;
+    }
+
+    /// Copies the disk as a power cut now would leave it. The board stands still meanwhile, and does
+    /// not see that.
+    ///
+    /// # Errors
+    /// If the power is off, or there is no room.
+    pub(crate) fn copy_disk(&mut self, to: &Path) -> Result<()> {
+        self.qemu()?.control().execute("stop", json!({}))?;
+        copy(&self.folder.path().join(DISK), to)?;
+        self.qemu()?.control().execute("cont", json!({})).map(drop)
+    }
+
+    /// Cuts the power and takes that disk in the place of its own.
+    ///
+    /// # Errors
+    /// If it is none on the same file system.
+    pub(crate) fn change_disk(&mut self, disk: &Path) -> Result<()> {
+        self.power_cut();
+        fs::rename(disk, self.folder.path().join(DISK)).with_context(|| disk.display().to_string())
     }
 
     /// Waits until `pi` can log in; says how long that took.
@@ -199,4 +219,11 @@ impl Machine {
         }
         words
     }
+}
+
+/// Copies a disk, of which most is empty.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut copy = Command::new("cp");
+    copy.args(["--sparse=always", "--reflink=auto"]);
+    workspace::run(copy.arg(from).arg(to))
 }

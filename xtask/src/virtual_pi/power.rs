@@ -1,5 +1,8 @@
 //! The power is cut at many moments of deployments and enrollments; after each the door comes back
 //! by itself, with the old or the new, and with everybody who was enrolled.
+//!
+//! What is on the disk is copied at each moment, while the board stands still, and a board is
+//! switched on with each copy afterwards: so one deployment has many moments.
 
 use super::deployment::people_are_there;
 use super::field::Field;
@@ -13,8 +16,11 @@ use std::time::{Duration, Instant};
 /// So much longer than what is cut off takes, so that some moments are right after it.
 const LONGER: f64 = 1.2;
 
-/// So many cuts have every outcome.
+/// So many moments have every outcome.
 const ENOUGH: u32 = 20;
+
+/// So many copies of the disk lie here at a time, a few hundred megabytes each.
+const MOST_AT_ONCE: usize = 10;
 
 /// What was found after the cuts.
 #[derive(Debug, Default)]
@@ -25,7 +31,22 @@ struct Outcomes {
     not_enrolled: u32,
 }
 
-/// Cuts the power at `cuts` moments, every third of them in an enrollment.
+impl Outcomes {
+    fn counts(&self) -> [u32; 4] {
+        [self.old, self.new, self.enrolled, self.not_enrolled]
+    }
+}
+
+/// What a power cut left.
+struct Moment {
+    /// Since the command was given.
+    at: Duration,
+    disk: PathBuf,
+    /// Whether the command had said before that it is done.
+    acknowledged: bool,
+}
+
+/// Cuts the power at `cuts` moments, or some more, a third of them in enrollments.
 ///
 /// # Errors
 /// The first cut after which the door was not healthy again.
@@ -34,7 +55,6 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
         field.variant("even", 1 << 20)?,
         field.variant("odd", 1 << 20)?,
     ];
-    let mut outcomes = Outcomes::default();
     let mut in_force = 1;
     let start = Instant::now();
     let deployed = field.start(&versions[in_force])?.wait_with_output()?;
@@ -52,79 +72,91 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
         deployment_takes.as_secs_f64(),
         enrollment_takes.as_secs_f64()
     );
-    for cut in 0..cuts {
-        // The golden ratio's multiples: any number of moments is spread evenly.
-        let share = (f64::from(cut) * 0.618_033_988_75).fract();
-        let told = match cut % 3 {
-            2 => enrollment(field, cut, enrollment_takes.mul_f64(share), &mut outcomes),
-            _ => {
-                let at = deployment_takes.mul_f64(share);
-                deployment(field, &versions, &mut in_force, at, &mut outcomes)
-            }
-        };
-        let told = told.with_context(|| format!("cut {cut}, at {share:.3} of the time"))?;
-        println!("  cut {cut}: {told}");
+    let mut outcomes = Outcomes::default();
+    // Enrollments first: they are over soon.
+    for at in rounds(cuts / 3, enrollment_takes) {
+        enrollment(field, &at, &mut outcomes)?;
     }
-    println!("{cuts} cuts: {outcomes:?}");
-    let Outcomes {
-        old,
-        new,
-        enrolled,
-        not_enrolled,
-    } = outcomes;
-    let least = [old, new, enrolled, not_enrolled].into_iter().min();
+    for at in rounds(cuts - cuts / 3, deployment_takes) {
+        let other = 1 - in_force;
+        if deployment(field, &versions[other], &at, &mut outcomes)? {
+            in_force = other;
+        }
+    }
+    let cut: u32 = outcomes.counts().iter().sum();
+    println!("{cut} cuts: {outcomes:?}");
     ensure!(
-        cuts < ENOUGH || least > Some(0),
+        cut < ENOUGH || !outcomes.counts().contains(&0),
         "the moments were all before, or all after, what they should be in"
     );
     Ok(())
 }
 
-/// Deploys the version that is not `in_force`.
-fn deployment(
-    field: &mut Field,
-    versions: &[PathBuf; 2],
-    in_force: &mut usize,
-    at: Duration,
-    outcomes: &mut Outcomes,
-) -> Result<String> {
-    let before = field.status()?["current"].clone();
-    let other = 1 - *in_force;
-    let mut deployment = field.start(&versions[other])?;
-    let at = wait(&mut deployment, at)?;
-    field.machine.power_cut();
-    let took = back(field)?;
-    // Whoever deployed is told that the connection was lost, or was done before, or asks until the
-    // power is back.
-    let acknowledged = deployment.wait()?.success();
-    let status = field.status()?;
-    let fault = status["slots"].as_array().map_or(0, Vec::len);
-    ensure!(fault > 0, "{status}");
-    let moved = status["current"] != before;
-    ensure!(
-        moved || !acknowledged,
-        "the new one was acknowledged and is not in force: {status}"
-    );
-    if moved {
-        *in_force = other;
-        outcomes.new += 1;
-    } else {
-        outcomes.old += 1;
-    }
-    let word = if moved { "new" } else { "old" };
-    Ok(format!(
-        "{:.1} s into a deployment, the {word} one is in force {took:.0} s later",
-        at.as_secs_f64()
-    ))
+/// Moments, spread evenly over each round and over all of them.
+fn rounds(cuts: u32, takes: Duration) -> Vec<Vec<Duration>> {
+    // The golden ratio's multiples: any number of moments in a row is spread evenly.
+    let share = |cut: u32| (f64::from(cut) * 0.618_033_988_75).fract();
+    let moments: Vec<_> = (0..cuts).map(|cut| takes.mul_f64(share(cut))).collect();
+    let sorted = |round: &[Duration]| {
+        let mut round = round.to_vec();
+        round.sort();
+        round
+    };
+    moments.chunks(MOST_AT_ONCE).map(sorted).collect()
 }
 
-/// Until that long has passed or the command has ended, whichever is first; how long it was.
-fn wait(command: &mut Child, at: Duration) -> Result<Duration> {
-    let start = Instant::now();
-    while start.elapsed() < at && command.try_wait()?.is_none() {
-        thread::sleep(Duration::from_millis(20).min(at));
+/// Copies the disk at those moments of a command, and right after its end if some are later.
+fn moments(field: &mut Field, mut command: Child, at: &[Duration]) -> Result<Vec<Moment>> {
+    let (start, mut still) = (Instant::now(), Duration::ZERO);
+    let mut moments = Vec::new();
+    for (number, due) in at.iter().enumerate() {
+        while start.elapsed() - still < *due && command.try_wait()?.is_none() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let ended = command.try_wait()?;
+        let stop = Instant::now();
+        let disk = field.path(&format!("disk-{number}"));
+        field.machine.copy_disk(&disk)?;
+        moments.push(Moment {
+            at: stop - start - still,
+            disk,
+            acknowledged: ended.is_some_and(|status| status.success()),
+        });
+        still += stop.elapsed();
+        if ended.is_some() {
+            break;
+        }
     }
-    Ok(start.elapsed())
+    let told = command.wait_with_output()?;
+    let complaint = String::from_utf8_lossy(&told.stderr);
+    ensure!(told.status.success(), "with the power on: {complaint}");
+    Ok(moments)
+}
+
+/// Whether the new one is in force after the last moment.
+fn deployment(
+    field: &mut Field,
+    version: &std::path::Path,
+    at: &[Duration],
+    outcomes: &mut Outcomes,
+) -> Result<bool> {
+    let before = field.status()?["current"].clone();
+    let deployment = field.start(version)?;
+    let mut moved = false;
+    for moment in moments(field, deployment, at)? {
+        let took = back(field, &moment)?;
+        let status = field.status()?;
+        moved = status["current"] != before;
+        ensure!(
+            moved || !moment.acknowledged,
+            "the new one was acknowledged and is not in force: {status}"
+        );
+        let word = if moved { "new" } else { "old" };
+        let Outcomes { new, old, .. } = outcomes;
+        *(if moved { new } else { old }) += 1;
+        tell(&moment, "deployment", &format!("the {word} one"), took);
+    }
+    Ok(moved)
 }
 
 /// Another than the one who is enrolled: two of one face are refused.
@@ -141,45 +173,56 @@ fn forget(field: &Field, subject: &str) -> Result<()> {
     Ok(())
 }
 
-fn enrollment(
-    field: &mut Field,
-    cut: u32,
-    at: Duration,
-    outcomes: &mut Outcomes,
-) -> Result<String> {
-    let subject = format!("person{cut}");
-    let mut enroll = enroll(field, &subject).spawn()?;
-    let at = wait(&mut enroll, at)?;
-    field.machine.power_cut();
-    let acknowledged = enroll.wait_with_output()?.status.success();
-    let took = back(field)?;
-    let enrolled = field
-        .machine
-        .ssh(&field.as_door("list", ""))?
-        .contains(&subject);
-    ensure!(
-        enrolled || !acknowledged,
-        "{subject} was acknowledged and is gone"
-    );
-    if enrolled {
-        outcomes.enrolled += 1;
-        forget(field, &subject)?;
-    } else {
-        outcomes.not_enrolled += 1;
+fn enrollment(field: &mut Field, at: &[Duration], outcomes: &mut Outcomes) -> Result<()> {
+    let enroll = enroll(field, "other").spawn()?;
+    let mut enrolled = false;
+    for moment in moments(field, enroll, at)? {
+        let took = back(field, &moment)?;
+        enrolled = field
+            .machine
+            .ssh(&field.as_door("list", ""))?
+            .contains("other");
+        ensure!(
+            enrolled || !moment.acknowledged,
+            "somebody was acknowledged and is gone"
+        );
+        let word = if enrolled { "there" } else { "not there" };
+        let Outcomes {
+            enrolled: there,
+            not_enrolled: gone,
+            ..
+        } = outcomes;
+        *(if enrolled { there } else { gone }) += 1;
+        tell(&moment, "enrollment", &format!("person {word}, it"), took);
     }
-    let word = if enrolled { "there" } else { "not there" };
-    Ok(format!(
-        "{:.1} s into an enrollment, the person is {word}, the door in force {took:.0} s later",
-        at.as_secs_f64()
-    ))
+    if enrolled {
+        forget(field, "other")?;
+    }
+    Ok(())
+}
+
+fn tell(moment: &Moment, what: &str, found: &str, took: f64) {
+    println!(
+        "  cut {:.1} s into {what}{}: {found} in force {took:.0} s later",
+        moment.at.as_secs_f64(),
+        if moment.acknowledged {
+            ", which was done"
+        } else {
+            ""
+        },
+    );
 }
 
 /// The power comes back; the seconds until the door serves and everything is settled.
-fn back(field: &mut Field) -> Result<f64> {
-    let start = Instant::now();
-    field.machine.power_on()?;
-    field.machine.wait_until_ready()?;
-    field.serves()?;
-    people_are_there(field)?;
-    Ok(start.elapsed().as_secs_f64())
+fn back(field: &mut Field, moment: &Moment) -> Result<f64> {
+    let back = |field: &mut Field| {
+        field.machine.change_disk(&moment.disk)?;
+        let start = Instant::now();
+        field.machine.power_on()?;
+        field.machine.wait_until_ready()?;
+        field.serves()?;
+        people_are_there(field)?;
+        Ok::<_, anyhow::Error>(start.elapsed().as_secs_f64())
+    };
+    back(field).with_context(|| format!("cut {:.1} s after the start", moment.at.as_secs_f64()))
 }
