@@ -8,7 +8,7 @@ use super::deployment::people_are_there;
 use super::field::Field;
 use super::ssh::User;
 use anyhow::{Context, Result, ensure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -136,7 +136,7 @@ fn moments(field: &mut Field, mut command: Child, at: &[Duration]) -> Result<Vec
 /// Whether the new one is in force after the last moment.
 fn deployment(
     field: &mut Field,
-    version: &std::path::Path,
+    version: &Path,
     at: &[Duration],
     outcomes: &mut Outcomes,
 ) -> Result<bool> {
@@ -151,10 +151,10 @@ fn deployment(
             moved || !moment.acknowledged,
             "the new one was acknowledged and is not in force: {status}"
         );
-        let word = if moved { "new" } else { "old" };
+        let found = ["the old one is in force", "the new one is in force"][usize::from(moved)];
         let Outcomes { new, old, .. } = outcomes;
         *(if moved { new } else { old }) += 1;
-        tell(&moment, "deployment", &format!("the {word} one"), took);
+        tell(&moment, "a deployment", found, took);
     }
     Ok(moved)
 }
@@ -186,14 +186,14 @@ fn enrollment(field: &mut Field, at: &[Duration], outcomes: &mut Outcomes) -> Re
             enrolled || !moment.acknowledged,
             "somebody was acknowledged and is gone"
         );
-        let word = if enrolled { "there" } else { "not there" };
+        let found = ["the person is not there", "the person is there"][usize::from(enrolled)];
         let Outcomes {
             enrolled: there,
             not_enrolled: gone,
             ..
         } = outcomes;
         *(if enrolled { there } else { gone }) += 1;
-        tell(&moment, "enrollment", &format!("person {word}, it"), took);
+        tell(&moment, "an enrollment", found, took);
     }
     if enrolled {
         forget(field, "other")?;
@@ -202,14 +202,13 @@ fn enrollment(field: &mut Field, at: &[Duration], outcomes: &mut Outcomes) -> Re
 }
 
 fn tell(moment: &Moment, what: &str, found: &str, took: f64) {
+    let done = match moment.acknowledged {
+        true => ", which was done",
+        false => "",
+    };
     println!(
-        "  cut {:.1} s into {what}{}: {found} in force {took:.0} s later",
-        moment.at.as_secs_f64(),
-        if moment.acknowledged {
-            ", which was done"
-        } else {
-            ""
-        },
+        "  cut {:.1} s into {what}{done}: {found}, settled and serving {took:.0} s later",
+        moment.at.as_secs_f64()
     );
 }
 
@@ -225,4 +224,29 @@ fn back(field: &mut Field, moment: &Moment) -> Result<f64> {
         Ok::<_, anyhow::Error>(start.elapsed().as_secs_f64())
     };
     back(field).with_context(|| format!("cut {:.1} s after the start", moment.at.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_spread_over_all_of_it_and_come_in_their_order() {
+        let takes = Duration::from_secs(100);
+        for cuts in [0, 1, 10, 11, 34] {
+            let rounds = rounds(cuts, takes);
+            assert!(rounds.iter().all(|round| round.is_sorted()));
+            assert!(rounds.iter().all(|round| round.len() <= MOST_AT_ONCE));
+            let mut all: Vec<_> = rounds.into_iter().flatten().collect();
+            assert_eq!(all.len(), cuts as usize);
+            all.sort();
+            all.push(takes);
+            let widest = all.windows(2).map(|pair| pair[1] - pair[0]).max();
+            let even = takes / cuts.max(1);
+            assert!(
+                widest.is_none_or(|gap| gap <= 2 * even),
+                "{cuts}: {widest:?}"
+            );
+        }
+    }
 }
