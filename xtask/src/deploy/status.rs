@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const SETTLES_WITHIN: Duration = Duration::from_secs(420);
 /// So long a device may be silent meanwhile: a network that is gone for a moment, a reboot.
 const SILENT_FOR: Duration = Duration::from_secs(120);
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// What a device says of its slots.
 #[derive(Debug, Default, Clone, Deserialize)]

@@ -194,7 +194,8 @@ impl Field {
                     log.unwrap_or_default()
                 );
             }
-            thread::sleep(Duration::from_secs(1));
+            // Asking keeps the board busy, and while it is busy its clock stands nearly still.
+            thread::sleep(Duration::from_secs(5));
         }
     }
 
