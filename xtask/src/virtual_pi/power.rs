@@ -8,7 +8,7 @@ use super::deployment::people_are_there;
 use super::field::Field;
 use super::ssh::User;
 use anyhow::{Context, Result, ensure};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,19 +22,13 @@ const ENOUGH: u32 = 20;
 /// So many copies of the disk lie here at a time, a few hundred megabytes each.
 const MOST_AT_ONCE: u32 = 10;
 
-/// What was found after the cuts.
-#[derive(Debug, Default)]
-struct Outcomes {
-    old: u32,
-    new: u32,
-    enrolled: u32,
-    not_enrolled: u32,
-}
-
-impl Outcomes {
-    fn counts(&self) -> [u32; 4] {
-        [self.old, self.new, self.enrolled, self.not_enrolled]
-    }
+/// A kind of command that is cut off, and what was found after that.
+struct Kind {
+    name: &'static str,
+    /// What is found where it was not carried out, and where it was.
+    found: [&'static str; 2],
+    /// How often.
+    counts: [u32; 2],
 }
 
 /// What a power cut left.
@@ -72,22 +66,45 @@ pub(super) fn cuts(field: &mut Field, cuts: u32) -> Result<()> {
         deployment_takes.as_secs_f64(),
         enrollment_takes.as_secs_f64()
     );
-    let mut outcomes = Outcomes::default();
+    let mut enrollments = Kind {
+        name: "an enrollment",
+        found: ["the person is not there", "the person is there"],
+        counts: [0; 2],
+    };
+    let mut deployments = Kind {
+        name: "a deployment",
+        found: ["the old one is in force", "the new one is in force"],
+        counts: [0; 2],
+    };
     // Enrollments first: they are over soon.
     rounds(cuts / 3, enrollment_takes, |at| {
-        enrollment(field, at, &mut outcomes)
+        let enroll = enroll(field, "other").spawn()?;
+        let is_there = |field: &Field| {
+            let people = field.machine.ssh(&field.as_door("list", ""))?;
+            Ok(people.contains("other"))
+        };
+        let (cut, enrolled) = enrollments.cut(field, enroll, at, is_there)?;
+        if enrolled {
+            forget(field, "other")?;
+        }
+        Ok(cut)
     })?;
     rounds(cuts - cuts / 3, deployment_takes, |at| {
-        let other = 1 - in_force;
-        let (found, moved) = deployment(field, &versions[other], at, &mut outcomes)?;
+        let before = field.status()?["current"].clone();
+        let deployment = field.start(&versions[1 - in_force])?;
+        let has_moved = |field: &Field| Ok(field.status()?["current"] != before);
+        let (cut, moved) = deployments.cut(field, deployment, at, has_moved)?;
         if moved {
-            in_force = other;
+            in_force = 1 - in_force;
         }
-        Ok(found)
+        Ok(cut)
     })?;
-    println!("{cuts} cuts: {outcomes:?}");
+    let kinds = [enrollments, deployments];
+    for Kind { found, counts, .. } in &kinds {
+        println!("{}: {}; {}: {}", found[0], counts[0], found[1], counts[1]);
+    }
     ensure!(
-        cuts < ENOUGH || !outcomes.counts().contains(&0),
+        cuts < ENOUGH || kinds.iter().all(|kind| !kind.counts.contains(&0)),
         "the moments were all before, or all after, what they should be in"
     );
     Ok(())
@@ -140,33 +157,36 @@ fn moments(field: &mut Field, mut command: Child, at: &[Duration]) -> Result<Vec
     Ok(moments)
 }
 
-/// How many moments there were, and whether the new one is in force after the last.
-fn deployment(
-    field: &mut Field,
-    version: &Path,
-    at: &[Duration],
-    outcomes: &mut Outcomes,
-) -> Result<(u32, bool)> {
-    let before = field.status()?["current"].clone();
-    let deployment = field.start(version)?;
-    let (mut found, mut moved) = (0, false);
-    for moment in moments(field, deployment, at)? {
-        let took = back(field, &moment)?;
-        let status = field.status()?;
-        moved = status["current"] != before;
-        ensure!(
-            moved || !moment.acknowledged,
-            "the new one was acknowledged and is not in force: {status}"
-        );
-        let (count, what) = match moved {
-            true => (&mut outcomes.new, "the new one is in force"),
-            false => (&mut outcomes.old, "the old one is in force"),
-        };
-        *count += 1;
-        found += 1;
-        tell(&moment, "a deployment", what, took);
+impl Kind {
+    /// Starts a board with what each moment of a command left. How many moments there were, and
+    /// whether after the last of them the command was carried out, as `is_done` tells.
+    fn cut(
+        &mut self,
+        field: &mut Field,
+        command: Child,
+        at: &[Duration],
+        is_done: impl Fn(&Field) -> Result<bool>,
+    ) -> Result<(u32, bool)> {
+        let (mut cut, mut done) = (0, false);
+        for moment in moments(field, command, at)? {
+            let took = back(field, &moment)?;
+            done = is_done(field)?;
+            let found = self.found[usize::from(done)];
+            let said = match moment.acknowledged {
+                true => ", which was acknowledged",
+                false => "",
+            };
+            println!(
+                "  cut {:.1} s into {}{said}: {found}, settled and serving {took:.0} s later",
+                moment.at.as_secs_f64(),
+                self.name
+            );
+            ensure!(done || !moment.acknowledged, "it was acknowledged");
+            self.counts[usize::from(done)] += 1;
+            cut += 1;
+        }
+        Ok((cut, done))
     }
-    Ok((found, moved))
 }
 
 /// Another than the one who is enrolled: two of one face are refused.
@@ -181,45 +201,6 @@ fn enroll(field: &Field, subject: &str) -> Command {
 fn forget(field: &Field, subject: &str) -> Result<()> {
     field.machine.ssh(&field.as_door("remove", subject))?;
     Ok(())
-}
-
-/// How many moments there were.
-fn enrollment(field: &mut Field, at: &[Duration], outcomes: &mut Outcomes) -> Result<u32> {
-    let enroll = enroll(field, "other").spawn()?;
-    let (mut found, mut enrolled) = (0, false);
-    for moment in moments(field, enroll, at)? {
-        let took = back(field, &moment)?;
-        enrolled = field
-            .machine
-            .ssh(&field.as_door("list", ""))?
-            .contains("other");
-        ensure!(
-            enrolled || !moment.acknowledged,
-            "somebody was acknowledged and is gone"
-        );
-        let (count, what) = match enrolled {
-            true => (&mut outcomes.enrolled, "the person is there"),
-            false => (&mut outcomes.not_enrolled, "the person is not there"),
-        };
-        *count += 1;
-        found += 1;
-        tell(&moment, "an enrollment", what, took);
-    }
-    if enrolled {
-        forget(field, "other")?;
-    }
-    Ok(found)
-}
-
-fn tell(moment: &Moment, what: &str, found: &str, took: f64) {
-    let done = match moment.acknowledged {
-        true => ", which was done",
-        false => "",
-    };
-    println!(
-        "  cut {:.1} s into {what}{done}: {found}, settled and serving {took:.0} s later",
-        moment.at.as_secs_f64()
-    );
 }
 
 /// The power comes back; the seconds until the door serves and everything is settled.
